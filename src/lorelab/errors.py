@@ -12,7 +12,7 @@ class LorelabError(Exception):
 
 
 class DataError(LorelabError):
-    """A data set is absent, damaged or not what it claims to be. The message names the file and, where there is one, the row."""
+    """A data set is absent, damaged or not what it claims to be; the message names the file and, if any, the row."""
 
 
 class StoreError(LorelabError):
@@ -43,11 +43,13 @@ class ConfigError(LorelabError):
         self.problems = tuple(problems)
         count = len(self.problems)
         title = "1 problem" if count == 1 else f"{count} problems"
-        super().__init__("\n\n".join([f"The configuration has {title}; nothing was started.", *map(str, self.problems)]))
+        super().__init__(
+            "\n\n".join([f"The configuration has {title}; nothing was started.", *map(str, self.problems)])
+        )
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """Advice that names the valid names closest to ``name``: "did you mean 'lr'?", or the whole list if none is close."""
+    """Advice that names the valid names closest to ``name`` ("did you mean 'lr'?"), or all if none is close."""
     names = sorted(set(valid))
     close = difflib.get_close_matches(name, names, n=2, cutoff=0.6)
     if close:

@@ -35,7 +35,7 @@ class DataSpec:
     name: str
     input_kind: InputKind
     input_shape: tuple[int, ...]
-    """Of one example, without the batch axis: ``(C, H, W)`` for images, ``(F,)`` for tables and points, ``(T,)`` for text."""
+    """Of one example, without the batch axis: ``(C, H, W)`` images, ``(F,)`` tables and points, ``(T,)`` text."""
     target_kind: TargetKind
     num_classes: int = 0
     """Classes or vocabulary size; 0 where there is none."""

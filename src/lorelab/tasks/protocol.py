@@ -11,7 +11,7 @@ from torchmetrics import MetricCollection
 from lorelab.records import Batch, DataSpec
 
 Net = Callable[[Tensor], Tensor]
-"""The module itself, or the same module over other parameters: a task never learns whether it trains one model or sixty."""
+"""The module itself, or the same over other parameters: a task never learns whether it trains one model or sixty."""
 
 
 class Task(Protocol):
@@ -33,7 +33,7 @@ class Task(Protocol):
         ...
 
     def predict(self, net: Net, inputs: Tensor) -> Tensor:
-        """What a user of the model wants: class probabilities ``(B, C)``, or values in the target's own units ``(B,)``."""
+        """What a user of the model wants: class probabilities ``(B, C)``, or values ``(B,)`` in the target's units."""
         ...
 
     def metrics(self) -> MetricCollection:
@@ -44,4 +44,6 @@ class Task(Protocol):
 class TaskFactory(Protocol):
     """What ``conf/task/*.yaml`` builds: a task waits for the facts of the data before it is complete."""
 
-    def __call__(self, data: DataSpec) -> Task: ...
+    def __call__(self, data: DataSpec) -> Task:
+        """The task, fitted to the data."""
+        ...

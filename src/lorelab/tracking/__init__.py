@@ -1,1 +1,1 @@
-"""Writing and reading runs. ``protocol`` is the seam; ``mlflow_store`` the one importer of MLflow."""
+"""Writing and reading runs. ``protocol`` is the seam; only the modules named ``mlflow_*`` import MLflow."""

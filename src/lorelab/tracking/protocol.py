@@ -16,6 +16,9 @@ class Tracker(Protocol):
     No method but ``start`` and ``finish`` may make training wait: they queue, another thread writes.
     """
 
+    location: str
+    """Where the files of the run lie, once it is started; "" if nowhere."""
+
     def start(self, start: RunStart) -> str:
         """Opens a run and returns its id. Raises ``StoreError`` if the store cannot be reached."""
         ...
@@ -37,7 +40,7 @@ class Tracker(Protocol):
         ...
 
     def finish(self, record: RunRecord) -> None:
-        """Writes all that is queued, closes the run with ``record.status`` and its final metrics. Safe to call twice."""
+        """Writes all that is queued, closes the run with ``record.status`` and final metrics. Safe to call twice."""
         ...
 
 
@@ -70,7 +73,7 @@ class RunStore(Protocol):
     def runs(
         self, *, filters: Mapping[str, str] | None = None, limit: int = 1000, newest_first: bool = True
     ) -> Sequence[StoredRun]:
-        """Runs whose parameters, tags or status equal ``filters`` (``{"optimizer.lr": "0.01", "status": "finished"}``)."""
+        """Runs whose parameters, tags or status equal ``filters``, as ``{"optimizer.lr": "0.1", "seed": "0"}``."""
         ...
 
     def get(self, run: str) -> StoredRun:

@@ -1,0 +1,66 @@
+"""The ``lorelab`` command. Imports nothing heavy: each command's module is loaded when it is called."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lorelab import __version__
+from lorelab.errors import LorelabError
+
+COMMANDS = {
+    "train": "train one model from a config, or many with -m (Hydra overrides)",
+    "runs": "list and filter the runs in the store",
+    "compare": "group runs by parameters and aggregate over seeds",
+    "ui": "browse the store in MLflow's web interface, on this machine only",
+}
+_USAGE = "\n".join(
+    [
+        "usage: lorelab COMMAND [...]",
+        "",
+        "Puts the folk wisdom about training neural networks to the test.",
+        "",
+        *(f"  {name:<10}{about}" for name, about in COMMANDS.items()),
+        "",
+        "lorelab COMMAND --help tells more; lorelab --version the version.",
+    ]
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit status: 0 done, 1 failed, 2 refused, 128 + n stopped by signal n."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    # A user's own modules are found from where they work, but never shadow an installed package.
+    if not {"", str(Path.cwd())} & set(sys.path):
+        sys.path.append(str(Path.cwd()))
+    if arguments and arguments[0] in ("-sc", "--shell-completion"):
+        arguments = ["train", *arguments]
+        os.environ["COMP_LINE"] = os.environ.get("COMP_LINE", "").replace("lorelab train", "lorelab", 1)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_USAGE)
+        return 0
+    if arguments[0] in ("-V", "--version"):
+        print(f"lorelab {__version__}")
+        return 0
+    name, rest = arguments[0], arguments[1:]
+    if name not in COMMANDS:
+        close = difflib.get_close_matches(name, COMMANDS, n=1)
+        hint = f" Did you mean '{close[0]}'?" if close else f" Commands: {', '.join(COMMANDS)}."
+        print(f"lorelab: no command '{name}'.{hint}", file=sys.stderr)
+        return 2
+    try:
+        return int(importlib.import_module(f"lorelab.cli.{name}").main(rest))
+    except LorelabError as error:
+        print(f"lorelab {name}: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # `lorelab runs | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""Builds the parts of a run from a validated config."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from pytorch_lightning import Callback
+
+from lorelab.config.origin import Origin
+from lorelab.data.loading import DataModule
+from lorelab.errors import ConfigError, LorelabError, Problem
+from lorelab.seeds import derive_seed
+from lorelab.tracking.protocol import Tracker
+from lorelab.training.learner import Learner
+from lorelab.training.settings import TrainerSettings
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What ``fit`` takes, complete and not yet started."""
+
+    learner: Learner
+    data: DataModule
+    settings: TrainerSettings
+    tracker: Tracker
+    callbacks: tuple[Callback, ...]
+
+
+def build(cfg: DictConfig, origin: Origin) -> Parts:
+    """Loads the data, then builds task, net and the rest to fit them.
+
+    The net's initial weights depend on ``seed`` and the net's config alone.
+
+    Raises:
+        DataError: the data cannot be had.
+        ConfigError: a part refuses what the data are (an image too small for the net, a task without its target).
+    """
+    settings: TrainerSettings = instantiate(cfg.trainer)
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    splits = instantiate(cfg.data)
+    augment = instantiate(cfg.augment) if cfg.get("augment") else None
+    data = DataModule(splits, seed=cfg.seed, augment=augment, **cfg.loader)
+    spec = splits.spec
+    task = _fitted(cfg, "task", lambda: instantiate(cfg.task)(data=spec), origin)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(cfg.seed, "weights"))
+        make_net = instantiate(cfg.model)
+        shape = {"input_shape": spec.input_shape, "out_features": task.out_features}
+        net = _fitted(cfg, "model", lambda: make_net(**shape), origin)
+    learner = Learner(net, task, instantiate(cfg.optimizer), instantiate(cfg.scheduler), spec.class_names)
+    callbacks = tuple(instantiate(part) for part in cfg.callbacks.values() if part is not None)
+    return Parts(learner, data, settings, instantiate(cfg.tracker), callbacks)
+
+
+def _fitted(cfg: DictConfig, path: str, make: Callable[[], Any], origin: Origin) -> Any:
+    """A part built to the data, or the config error that says why it does not fit them."""
+    try:
+        return make()
+    except LorelabError:
+        raise
+    except ValueError as error:
+        where = origin.of_message(path, cfg[path], str(error))
+        raise ConfigError([Problem(where, str(error), f"a {path} that fits the data")]) from error

@@ -1,0 +1,87 @@
+"""What a config says of a run before it starts: its name, its parameters, its signature."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from lorelab.config.origin import Origin
+from lorelab.records import DatasetRecord, RunStart
+from lorelab.training.provenance import Provenance
+
+VOLATILE = (
+    "paths",
+    "tracker",
+    "progress",
+    "tags",
+    "loader.workers",
+    "loader.memory_limit_gb",
+    "loader.eval_batch_size",
+    "data.root",
+)
+"""Keys that may change without the result changing: they are not part of the signature."""
+
+_CHOICES = ("experiment", "data", "augment", "task", "model", "model/head", "optimizer", "scheduler")
+
+
+def describe(
+    cfg: DictConfig, origin: Origin, provenance: Provenance, dataset: DatasetRecord, sweep: str | None = None
+) -> RunStart:
+    """All that is known of a run before its first step. ``sweep`` is shared by the runs of one multirun."""
+    config = resolved(cfg)
+    params = {group.replace("/", "."): str(origin.choices[group]) for group in _CHOICES if origin.choices.get(group)}
+    params |= {key: str(value) for key, value in flatten(config).items() if _is_parameter(key)}
+    tags = {f"lorelab.{key}": str(value) for key, value in config["tags"].items()}
+    tags |= {f"lorelab.{group}": params[group] for group in ("task", "data") if group in params}
+    tags |= {"lorelab.signature": signature(config)} | provenance.tags()
+    if sweep:
+        tags["lorelab.sweep"] = sweep
+    files = {
+        "config/resolved.yaml": OmegaConf.to_yaml(OmegaConf.create(config)),
+        "config/overrides.yaml": OmegaConf.to_yaml(OmegaConf.create(list(origin.overrides))),
+        "provenance/provenance.json": json.dumps(provenance.to_dict(), indent=2),
+    }
+    if provenance.patch:
+        files["provenance/uncommitted.patch"] = provenance.patch
+    return RunStart(_name(cfg, origin), params, tags, files, dataset)
+
+
+def resolved(cfg: DictConfig) -> dict[str, Any]:
+    """The config as plain containers, every interpolation resolved."""
+    return OmegaConf.to_container(cfg, resolve=True)  # type: ignore[return-value]
+
+
+def signature(config: Mapping[str, Any]) -> str:
+    """SHA-256 (first 16 hex digits) over a resolved config without its ``VOLATILE`` keys, in any key order."""
+    kept = {
+        k: v for k, v in flatten(config).items() if not any(k == name or k.startswith(f"{name}.") for name in VOLATILE)
+    }
+    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """``{"a": {"b": 1}}`` as ``{"a.b": 1}``; lists and empty mappings stay values."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _is_parameter(key: str) -> bool:
+    first, last = key.split(".", maxsplit=1)[0], key.rsplit(".", maxsplit=1)[-1]
+    return first not in ("paths", "tracker", "progress", "tags", "callbacks") and last not in ("_target_", "_partial_")
+
+
+def _name(cfg: DictConfig, origin: Origin) -> str:
+    """Readable and unique; drawn from the system, never from the training seed's random state."""
+    choices = origin.choices
+    what = choices.get("experiment") or f"{choices.get('data')}-{choices.get('model')}"
+    return f"{what}-{choices.get('optimizer')}-s{cfg.seed}-{secrets.token_hex(3)}".replace("_", "-").replace("/", "-")

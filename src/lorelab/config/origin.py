@@ -1,0 +1,64 @@
+"""Which file or override a config value comes from, so that every error can name it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from lorelab.paths import CONF, ROOT
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The choices and overrides one config was composed from."""
+
+    overrides: Sequence[str] = ()
+    """As typed: ``optimizer.lr=0.1``, ``optimizer=sgd``."""
+    choices: Mapping[str, str | None] = field(default_factory=dict)
+    """Option per group: ``{"optimizer": "adam", "model/head": "linear"}``."""
+
+    def of(self, key: str) -> str:
+        """Where the value of the dotted ``key`` was set, the last word first: override, preset, group, config.yaml."""
+        for override in reversed(self.overrides):
+            if override.lstrip("+~").partition("=")[0] == key:
+                return f"override {override}"
+        for preset in ("debug", "experiment"):
+            name = self.choices.get(preset)
+            if name and _sets(CONF / preset / f"{name}.yaml", key):
+                return f"{_relative(CONF / preset / f'{name}.yaml')}: {key}"
+        group_file = self._group_file(key)
+        return f"{_relative(group_file) if group_file else 'conf/config.yaml'}: {key}"
+
+    def of_message(self, path: str, node: Mapping[str, object], message: str) -> str:
+        """Origin of the key of ``node`` (at ``path``) that an error message mentions, else of the whole node."""
+        mentioned = [key for key in map(str, node) if not key.startswith("_") and re.search(rf"\b{key}\b", message)]
+        return self.of(f"{path}.{mentioned[0]}" if mentioned else path)
+
+    def _group_file(self, key: str) -> Path | None:
+        """File of the innermost group that holds ``key``: ``model.head.bias`` lies in ``model/head/linear.yaml``."""
+        parts = key.split(".")
+        for length in range(len(parts), 0, -1):
+            group = "/".join(parts[:length])
+            name = self.choices.get(group)
+            if name:
+                return CONF / group / f"{name}.yaml"
+        return None
+
+
+def _sets(path: Path, key: str) -> bool:
+    if not path.is_file():
+        return False
+    node = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for part in key.split("."):
+        if not isinstance(node, dict) or part not in node:
+            return False
+        node = node[part]
+    return True
+
+
+def _relative(path: Path) -> str:
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

@@ -1,0 +1,162 @@
+"""Checks a whole command line before Hydra runs it: every bad override at once, and every job of a multirun."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from hydra import compose, initialize_config_dir
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from lorelab.config.origin import Origin
+from lorelab.errors import ConfigError, Problem, nearest
+from lorelab.paths import CONF
+
+_MOST_GROUP_COMBINATIONS = 64
+
+
+@dataclass(frozen=True)
+class Composed:
+    """One config that a command line would run, without Hydra's own node, and where its values come from."""
+
+    cfg: DictConfig
+    origin: Origin
+
+
+def compose_all(
+    overrides: Sequence[str], *, config_dir: str | None = None, config_name: str = "config"
+) -> list[Composed]:
+    """Every distinct config to look at before the command line runs.
+
+    That is each combination of swept group choices with the first value of the other sweeps, then each further swept
+    value once: the sum of the values, not their product, so that a large grid is checked in little time.
+
+    Raises:
+        ConfigError: with all overrides that cannot be parsed, name no group, option or key.
+    """
+    search_path = [f"hydra.searchpath=[file://{config_dir}]"] if config_dir else []
+    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        parsed, problems = _parse(overrides, loader)
+        groups = [o for o in parsed if _is_group(o, loader)]
+        values = [o for o in parsed if not _is_group(o, loader)]
+        problems += [p for o in groups for p in _check_options(o, loader)] if not config_dir else []
+        if problems:
+            raise ConfigError(problems)
+        found: list[Composed] = []
+        for choices in itertools.islice(_combinations(groups), _MOST_GROUP_COMBINATIONS):
+            base = _compose(config_name, [*search_path, *choices])
+            problems += [p for o in values for p in _check_key(o, base, choices)]
+            if not problems:
+                found += [
+                    _checked(config_name, [*search_path, *choices, *settings], len(search_path))
+                    for settings in _one_at_a_time(values)
+                ]
+        if problems:
+            raise ConfigError(dict.fromkeys(problems))
+        return found
+
+
+def _parse(overrides: Sequence[str], loader: ConfigLoader) -> tuple[list[Override], list[Problem]]:
+    parser, parsed, problems = OverridesParser.create(config_loader=loader), [], []
+    for text in overrides:
+        try:
+            parsed += parser.parse_overrides([text])
+        except HydraException as error:
+            reason = str(error).splitlines()[0]
+            problems.append(Problem(f"override {text}", reason, "KEY=VALUE, +KEY=VALUE, ~KEY or GROUP=OPTION"))
+    return parsed, problems
+
+
+def _is_group(override: Override, loader: ConfigLoader) -> bool:
+    return bool(loader.get_group_options(override.key_or_group))
+
+
+def _swept(override: Override) -> list[str]:
+    """The values of an override as text, one unless it is a sweep; an interval stands for its start."""
+    if not override.is_sweep_override():
+        return [override.get_value_element_as_str()]
+    if override.is_interval_sweep():
+        return [str(override.value().start)]  # type: ignore[union-attr]
+    return list(override.sweep_string_iterator())
+
+
+def _check_options(override: Override, loader: ConfigLoader) -> Iterator[Problem]:
+    group = override.key_or_group
+    options = loader.get_group_options(group)
+    if override.is_delete():
+        return
+    for value in _swept(override):
+        for option in value.strip("[]").split(","):
+            if option not in options and option != "null":
+                where = f"override {override.input_line}"
+                yield Problem(where, f"{group}={option}", f"an option of conf/{group}/", nearest(option, options))
+
+
+def _rendered(override: Override, value: str) -> str:
+    if override.is_delete() and override.value() is None:
+        return str(override.input_line)
+    text = str(override.input_line)
+    return f"{text.partition('=')[0]}={value}" if override.is_sweep_override() else text
+
+
+def _combinations(overrides: Sequence[Override]) -> Iterator[list[str]]:
+    for values in itertools.product(*(_swept(o) for o in overrides)):
+        yield [_rendered(o, v) for o, v in zip(overrides, values, strict=True)]
+
+
+def _one_at_a_time(overrides: Sequence[Override]) -> Iterator[list[str]]:
+    all_values = [_swept(o) for o in overrides]
+    first = [_rendered(o, values[0]) for o, values in zip(overrides, all_values, strict=True)]
+    yield first
+    for index, (override, values) in enumerate(zip(overrides, all_values, strict=True)):
+        for value in values[1:]:
+            yield [*first[:index], _rendered(override, value), *first[index + 1 :]]
+
+
+def _compose(config_name: str, overrides: Sequence[str]) -> DictConfig:
+    try:
+        return compose(config_name, overrides=list(overrides), return_hydra_config=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        where = "overrides " + " ".join(overrides) if overrides else "conf/config.yaml"
+        raise ConfigError([Problem(where, " ".join(lines), "a config that Hydra can compose")]) from error
+
+
+def _check_key(override: Override, base: DictConfig, choices: Sequence[str]) -> Iterator[Problem]:
+    """An override without + must name a key that exists under these group choices."""
+    if override.is_add() or override.is_force_add():
+        return
+    node: object = base
+    parts = override.key_or_group.split(".")
+    for depth, part in enumerate(parts):
+        if isinstance(node, DictConfig) and part in node:
+            node = node._get_node(part)
+            continue
+        keys = list(map(str, node)) if isinstance(node, DictConfig) and not node._is_none() else []
+        parent = ".".join(parts[:depth])
+        close = nearest(part, [key for key in keys if not key.startswith("_")])
+        under = f" under '{parent}'" if parent else " at the top level"
+        chosen = f" (with {' '.join(choices)})" if choices else ""
+        advice = "; ".join(filter(None, [close, f"+{override.input_line} to add a new key"]))
+        yield Problem(f"override {override.input_line}", f"no key '{part}'{under}{chosen}", "an existing key", advice)
+        return
+
+
+def _checked(config_name: str, overrides: Sequence[str], hidden: int) -> Composed:
+    cfg = _compose(config_name, overrides)
+    choices: Mapping[str, str | None] = OmegaConf.to_container(cfg.hydra.runtime.choices)  # type: ignore[assignment]
+    cfg = cfg.copy()
+    OmegaConf.set_readonly(cfg, False)
+    with_hydra = OmegaConf.set_struct
+    with_hydra(cfg, False)
+    cfg.pop("hydra")
+    with_hydra(cfg, True)
+    return Composed(cfg, Origin(overrides=list(overrides[hidden:]), choices=choices))

@@ -1,0 +1,147 @@
+"""Refuses a config that cannot work, all problems at once, before anything is loaded, built or started."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from lorelab.config.origin import Origin
+from lorelab.config.signatures import check_signature, fits, locate, type_name
+from lorelab.errors import ConfigError, Problem
+
+_PLAIN: Mapping[str, Any] = {"seed": int, "progress": Literal["auto", "plain", "quiet"], "tags": dict[str, Any]}
+"""Keys at the top level that no ``_target_`` declares."""
+
+
+def validate(cfg: DictConfig, origin: Origin) -> None:
+    """Checks one composed config.
+
+    Every interpolation resolves, nothing is missing (``???``), every ``_target_`` can be imported and its signature
+    takes the given keys and types, values lie in the ranges that cheap parts (settings, schedule, optimiser) check
+    themselves, and data, task and model fit each other in kind.
+
+    Raises:
+        ConfigError: with every problem found.
+    """
+    problems = list(_unresolved(cfg, origin))
+    if problems:
+        raise ConfigError(problems)
+    targets: dict[str, Callable[..., Any]] = {}
+    for path, node in _targets(cfg):
+        try:
+            targets[path] = locate(str(node["_target_"]))
+        except ImportError as error:
+            where = origin.of(f"{path}._target_")
+            problems.append(Problem(where, str(node["_target_"]), "an importable function or class", str(error)))
+            continue
+        problems += check_signature(path, node, targets[path], origin)
+    problems += _check_plain(cfg, origin)
+    if not problems:
+        problems += _rehearse(cfg, origin)
+        problems += _check_combinations(cfg, origin)
+    problems += _check_kinds(cfg, targets, origin)
+    if problems:
+        raise ConfigError(problems)
+
+
+def _unresolved(cfg: DictConfig, origin: Origin) -> Iterator[Problem]:
+    for path, node, key in _leaves(cfg):
+        try:
+            if OmegaConf.is_missing(node, key):
+                yield Problem(origin.of(path), "??? (nothing)", "a value", f"set it: {path}=VALUE")
+            else:
+                _ = node[key]
+        except OmegaConfBaseException as error:
+            raw = OmegaConf.to_container(node, resolve=False)[key]  # type: ignore[index,call-overload]
+            yield Problem(origin.of(path), str(raw), "an interpolation that resolves", str(error).splitlines()[0])
+
+
+def _leaves(node: DictConfig, prefix: str = "") -> Iterator[tuple[str, DictConfig, str]]:
+    for key in node:
+        path = f"{prefix}{key!s}"
+        child = node._get_node(key)
+        if isinstance(child, DictConfig) and not child._is_none() and not child._is_interpolation():
+            yield from _leaves(child, f"{path}.")
+        else:
+            yield path, node, str(key)
+
+
+def _targets(node: DictConfig, path: str = "") -> Iterator[tuple[str, DictConfig]]:
+    """Every node with a ``_target_``, the outermost first."""
+    if "_target_" in node:
+        yield path, node
+    for key in node:
+        child = node[key]
+        children = enumerate(child) if isinstance(child, ListConfig) else [(None, child)]
+        for index, item in children:
+            if isinstance(item, DictConfig):
+                place = f"{path}.{key!s}" if path else str(key)
+                yield from _targets(item, place if index is None else f"{place}.{index}")
+
+
+def _check_plain(cfg: DictConfig, origin: Origin) -> Iterator[Problem]:
+    from lorelab.data.loading import DataModule
+
+    for key, hint in _PLAIN.items():
+        if not fits(cfg[key], hint):
+            yield Problem(origin.of(key), f"{cfg[key]!r} ({type(cfg[key]).__name__})", type_name(hint))
+    yield from check_signature("loader", cfg.loader, DataModule, origin)
+
+
+def _rehearse(cfg: DictConfig, origin: Origin) -> Iterator[Problem]:
+    """Builds the parts that cost nothing, because they check their own ranges."""
+    import torch
+
+    cheap: dict[str, Callable[[Any], Any]] = {
+        "trainer": lambda part: part,
+        "scheduler": lambda part: part,
+        "augment": lambda part: part,
+        "optimizer": lambda part: part([torch.zeros(1, requires_grad=True)]),
+    }
+    for path, use in cheap.items():
+        if isinstance(cfg.get(path), DictConfig) and "_target_" in cfg[path]:
+            try:
+                use(instantiate(cfg[path]))
+            except Exception as error:
+                reason = str(error.__cause__ or error).splitlines()[0]
+                yield Problem(origin.of_message(path, cfg[path], reason), reason, "values in range")
+
+
+def _check_kinds(cfg: DictConfig, targets: Mapping[str, Callable[..., Any]], origin: Origin) -> Iterator[Problem]:
+    """Impossible combinations: a task on targets of another kind, a part on inputs it cannot read."""
+    source = targets.get("data")
+    for kind in ("inputs", "targets"):
+        offered = getattr(source, f"provides_{kind}", None)
+        for part in ("task", "model", "augment"):
+            taken = getattr(targets.get(part), f"accepts_{kind}", None)
+            if offered is None or taken is None or offered in taken:
+                continue
+            found = f"{cfg[part]['_target_']} on {cfg.data['_target_']}, whose {kind} are '{offered}'"
+            expected = f"{kind} of kind " + " or ".join(f"'{name}'" for name in sorted(taken))
+            yield Problem(origin.of(part), found, expected, f"another {part}=... or another data=...")
+
+
+def _check_combinations(cfg: DictConfig, origin: Origin) -> Iterator[Problem]:
+    """Values that are each right and do not go together."""
+    import torch
+
+    trainer = cfg.trainer
+    if (
+        str(trainer.precision).endswith("-mixed")
+        and trainer.gradient_clip_val is not None
+        and cfg.optimizer.get("fused")
+    ):
+        yield Problem(
+            origin.of("trainer.gradient_clip_val"),
+            f"precision {trainer.precision} with gradient_clip_val {trainer.gradient_clip_val} and a fused optimiser",
+            "an optimiser that is not fused: Lightning cannot clip what a fused one unscales itself",
+            "optimizer.fused=false",
+        )
+    if trainer.accelerator == "gpu" and not torch.cuda.is_available():
+        yield Problem(
+            origin.of("trainer.accelerator"), "gpu, but PyTorch finds none", "a device that is here", "trainer=cpu"
+        )

@@ -1,0 +1,80 @@
+"""Reads a CSV file into a table that knows the line each row came from."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lorelab.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """A comma-separated UTF-8 file with a header, types guessed by pandas; blank lines are skipped.
+
+    The index, named ``line``, holds the line of the file that each row starts on (the header is line 1), so that a
+    later error can name it.
+
+    Raises:
+        DataError: the file cannot be read, has no rows, a name twice, or a row with too many or too few fields (pandas
+            would fill those with missing values), or broken quotes.
+    """
+    import pandas as pd
+
+    lines = _row_lines(path)
+    try:
+        frame = pd.read_csv(path, encoding="utf-8-sig", low_memory=False)
+    except (pd.errors.ParserError, ValueError) as error:
+        raise DataError(f"{path} cannot be parsed: {error}. Expected comma-separated values with a header.") from error
+    if len(frame) != len(lines):
+        raise DataError(
+            f"{path}: found {len(lines)} rows by their line ends, but {len(frame)} by pandas; expected one row a line. "
+            "Look for stray quotes or carriage returns."
+        )
+    frame.index = pd.Index(lines, name="line")
+    return frame
+
+
+def _row_lines(path: Path) -> list[int]:
+    """First line of each row below the header, after checking that every row has the header's number of fields."""
+    lines: list[int] = []
+    end = 0
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file, strict=True)
+            header = next(reader, [])
+            _check_header(path, header)
+            end = reader.line_num
+            for row in reader:
+                start, end = end + 1, reader.line_num
+                if not row:
+                    continue
+                if len(row) != len(header):
+                    raise DataError(
+                        f"{path}, line {start}: found {len(row)} fields, expected {len(header)} as in the header. "
+                        "Mend the row, or remove it."
+                    )
+                lines.append(start)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); expected a CSV file.") from error
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}, after line {end}: found bytes that are not UTF-8 ({error.reason}); expected UTF-8 text. "
+            "Save the file with that encoding."
+        ) from error
+    except csv.Error as error:
+        raise DataError(f"{path}, line {end + 1}: cannot be parsed ({error}). Mend the quotes of that row.") from error
+    if not lines:
+        raise DataError(f"{path}: found no rows below the header; expected at least one.")
+    return lines
+
+
+def _check_header(path: Path, header: list[str]) -> None:
+    if not header:
+        raise DataError(f"{path} is empty; expected a header line with the columns' names.")
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise DataError(f"{path}, line 1: found the column {twice[0]!r} twice; expected different names. Rename one.")

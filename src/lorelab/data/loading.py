@@ -1,0 +1,102 @@
+"""The Lightning side of the data: which batches, on which device, from memory or streamed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningDataModule
+
+from lorelab.data.augment import Augmentation
+from lorelab.data.batches import Order, StreamedBatches, TensorBatches
+from lorelab.data.splits import DataSplits, Split
+from lorelab.errors import DataError
+
+Batches = TensorBatches | StreamedBatches
+
+
+class DataModule(LightningDataModule):
+    """Serves ``splits`` as ``Batch``es on the trainer's device (the CPU without a trainer).
+
+    Sets whose inputs as float32 take no more than ``memory_limit_gb`` (10⁹ bytes, all splits) are normalised once and
+    held on the device; larger ones are streamed with ``workers`` processes. Both give the same batches in one order.
+    Training batches are shuffled by ``(seed, epoch)`` and, for images, augmented by ``augment``; the last one may be
+    smaller.
+
+    Raises:
+        DataError: augmentation of something other than images; training on several devices, which would each see all
+            of the data.
+    """
+
+    def __init__(
+        self,
+        splits: DataSplits,
+        batch_size: int = 64,
+        eval_batch_size: int = 1024,
+        seed: int = 0,
+        augment: Augmentation | None = None,
+        memory_limit_gb: float = 2.0,
+        workers: int = 0,
+    ) -> None:
+        super().__init__()
+        if augment is not None and splits.spec.input_kind != "image":
+            raise DataError(
+                f"augment: {splits.spec.name} holds '{splits.spec.input_kind}' inputs; augmentations expect images "
+                "(B, C, H, W). Use augment=none."
+            )
+        self.splits = splits
+        self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
+        self.seed, self.augment, self.workers = seed, augment, workers
+        needed = sum(4 * split.inputs.numel() for split in splits.by_name().values())
+        self.in_memory = needed <= memory_limit_gb * 1e9
+        self._held: dict[tuple[str, torch.device], Split] = {}
+
+    @property
+    def device(self) -> torch.device:
+        """Where batches come out."""
+        return torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
+
+    def held(self, name: str, device: torch.device | str | None = None) -> Split:
+        """Split ``name`` ("train", "val", "test") with final float32 inputs on ``device``; made once, then shared."""
+        key = (name, torch.device(device) if device is not None else self.device)
+        if key not in self._held:
+            split, normalise = self.splits.by_name()[name], self.splits.normalise
+            inputs = split.inputs.to(key[1])
+            inputs = normalise(inputs) if normalise else inputs.float()
+            self._held[key] = Split(inputs, split.targets.to(key[1]))
+        return self._held[key]
+
+    def setup(self, stage: str | None = None) -> None:
+        """Refuses what would silently train on wrong batches."""
+        if self.trainer is not None and self.trainer.world_size > 1:
+            raise DataError(
+                f"trainer.devices: found {self.trainer.world_size} processes in one run, expected 1. A run uses one "
+                "device; use more of them by running several at once."
+            )
+
+    def train_dataloader(self) -> Batches:
+        """Shuffled anew in every epoch; the epoch is the trainer's, so a resumed run goes on where it was."""
+        return self._batches("train", self.batch_size, shuffle=True)
+
+    def val_dataloader(self) -> Batches:
+        """In the order of the rows."""
+        return self._batches("val", self.eval_batch_size)
+
+    def test_dataloader(self) -> Batches:
+        """In the order of the rows."""
+        return self._batches("test", self.eval_batch_size)
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Nothing to do: batches come out on the trainer's device."""
+        return batch
+
+    def _batches(self, name: str, batch_size: int, shuffle: bool = False) -> Batches:
+        split = self.splits.by_name()[name]
+        order = Order(len(split), batch_size, seed=self.seed, shuffle=shuffle, epoch=self._epoch)
+        augment = self.augment if shuffle else None
+        if self.in_memory:
+            return TensorBatches(self.held(name), order, augment)
+        return StreamedBatches(split, order, augment, self.splits.normalise, self.device, self.workers)
+
+    def _epoch(self) -> int:
+        return 0 if self.trainer is None else int(self.trainer.current_epoch)

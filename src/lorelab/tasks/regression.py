@@ -1,0 +1,98 @@
+"""Regression: one real value per example."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar, Literal, get_args
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torchmetrics import MetricCollection
+from torchmetrics.regression import MeanAbsoluteError, MeanSquaredError, R2Score
+
+from lorelab.errors import nearest
+from lorelab.records import Batch, DataSpec
+from lorelab.tasks.monitor import Mode, check_monitor
+from lorelab.tasks.protocol import Net
+
+LossName = Literal["mse", "mae", "huber"]
+
+
+class Regression:
+    """Squared, absolute or Huber error on standardised targets; metrics and predictions in the target's own units.
+
+    ``huber_delta``: where Huber's loss turns from quadratic to linear, in standardised units. Raises
+    ``ValueError`` if the targets are not real values, their spread is unusable, or a value is out of range.
+    """
+
+    accepts_inputs: ClassVar[frozenset[str]] = frozenset({"image", "table", "text", "points"})
+    accepts_targets: ClassVar[frozenset[str]] = frozenset({"real"})
+    better: ClassVar[dict[str, Mode]] = {"loss": "min", "rmse": "min", "mae": "min", "r2": "max"}
+
+    def __init__(
+        self,
+        data: DataSpec,
+        loss: LossName = "mse",
+        huber_delta: float = 1.0,
+        monitor: str = "val/rmse",
+        mode: Mode = "min",
+    ) -> None:
+        if data.target_kind not in self.accepts_targets:
+            raise ValueError(
+                f"Regression: the targets of '{data.name}' are of kind '{data.target_kind}', expected 'real'; "
+                "use another task or data set"
+            )
+        if not (math.isfinite(data.target_mean) and math.isfinite(data.target_std) and data.target_std > 0):
+            raise ValueError(
+                f"Regression: '{data.name}' has target_mean={data.target_mean}, target_std={data.target_std}, "
+                "expected finite numbers and a positive spread: is the target constant?"
+            )
+        if loss not in get_args(LossName):
+            raise ValueError(f"Regression: loss='{loss}' is unknown: {nearest(loss, get_args(LossName))}")
+        if not (math.isfinite(huber_delta) and huber_delta > 0):
+            raise ValueError(f"Regression: huber_delta={huber_delta}, expected a positive number")
+        check_monitor("Regression", monitor, mode, self.better)
+        self.monitor = monitor
+        self.mode: Mode = mode
+        self.out_features = 1
+        self.loss_name = loss
+        self.huber_delta = huber_delta
+        self.target_mean = data.target_mean
+        self.target_std = data.target_std
+
+    def loss(self, net: Net, batch: Batch) -> Tensor:
+        """Mean error over the batch in standardised units, shape ``()``."""
+        return self._error(_values(net, batch.inputs), batch.targets)
+
+    def evaluate(self, net: Net, batch: Batch, metrics: MetricCollection) -> Tensor:
+        """Updates ``metrics`` in the target's own units; returns the mean loss in standardised ones, shape ``()``."""
+        values = _values(net, batch.inputs)
+        # No metric here depends on the mean, and without it float32 sums of squares lose nothing (think of years).
+        metrics.update(values * self.target_std, batch.targets.to(values.dtype) * self.target_std)
+        return self._error(values, batch.targets)
+
+    def predict(self, net: Net, inputs: Tensor) -> Tensor:
+        """Values in the target's own units, ``(B,)``."""
+        return _values(net, inputs) * self.target_std + self.target_mean
+
+    def metrics(self) -> MetricCollection:
+        """Fresh ``rmse`` and ``mae`` (own units) and ``r2`` (at most 1; always predicting the mean gets 0).
+
+        ``r2`` needs two examples or more.
+        """
+        return MetricCollection({"rmse": MeanSquaredError(squared=False), "mae": MeanAbsoluteError(), "r2": R2Score()})
+
+    def _error(self, values: Tensor, targets: Tensor) -> Tensor:
+        targets = targets.to(values.dtype)
+        if self.loss_name == "mae":
+            return F.l1_loss(values, targets)
+        if self.loss_name == "huber":
+            return F.huber_loss(values, targets, delta=self.huber_delta)
+        return F.mse_loss(values, targets)
+
+
+def _values(net: Net, inputs: Tensor) -> Tensor:
+    values = net(inputs).squeeze(-1)
+    # Half-precision values are too coarse for a small error; float64 stays what it is.
+    return values.to(torch.promote_types(values.dtype, torch.float32))

@@ -1,0 +1,63 @@
+"""A tracker that keeps everything in memory: for notebooks, tests and ``tracker=none``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from uuid import uuid4
+
+from lorelab.records import RunRecord, RunStart
+
+
+class MemoryTracker:
+    """Writes nothing to disk. Of several runs in a row it remembers the last; read its attributes after ``finish``."""
+
+    location = ""
+
+    def __init__(self) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
+        self.run: RunStart | None = None
+        self.points: list[tuple[str, float, int]] = []
+        """``(metric, value, step)`` in the order logged."""
+        self.tags: dict[str, str] = {}
+        self.texts: dict[str, str] = {}
+        self.files: dict[str, Path] = {}
+        """Where each artifact lies, by artifact path. The file itself is not copied."""
+        self.record: RunRecord | None = None
+
+    def start(self, start: RunStart) -> str:
+        """Forgets the run before and returns a fresh id."""
+        self._forget()
+        self.run = start
+        self.tags = dict(start.tags)
+        self.texts = dict(start.files)
+        return uuid4().hex
+
+    def log(self, metrics: Mapping[str, float], step: int) -> None:
+        """Keeps the points."""
+        self.points += [(name, float(value), int(step)) for name, value in metrics.items()]
+
+    def artifact(self, path: Path, folder: str = "") -> None:
+        """Keeps the path."""
+        self.files[f"{folder}/{path.name}" if folder else path.name] = path
+
+    def text(self, content: str, path: str) -> None:
+        """Keeps the text."""
+        self.texts[path] = content
+
+    def tag(self, tags: Mapping[str, str]) -> None:
+        """Keeps the tags, later values in place of earlier ones."""
+        self.tags |= tags
+
+    def finish(self, record: RunRecord) -> None:
+        """Keeps the record; the first one if called twice."""
+        if self.run is not None and self.record is None:
+            self.record = record
+
+    def history(self, metric: str) -> list[tuple[int, float]]:
+        """All points ``(step, value)`` of one metric in step order."""
+        return sorted(
+            ((step, value) for name, value, step in self.points if name == metric), key=lambda point: point[0]
+        )

@@ -1,0 +1,115 @@
+"""Opening a store through MLflow: the one place that imports it, and only when called (it takes about two seconds).
+
+Everything goes through ``MlflowClient`` with explicit ids. The fluent functions (``mlflow.start_run``) would obey
+``MLFLOW_RUN_ID`` and ``MLFLOW_EXPERIMENT_ID`` in the environment and write into somebody else's run.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from lorelab.errors import StoreError
+from lorelab.tracking.database import artifact_root, ensure, sqlite_path
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+RETRIES = 6
+LARGEST_FLOAT = 1.7976931348623157e308
+"""What MLflow's SQL stores write for infinity."""
+
+
+def prepare_environment() -> None:
+    """No telemetry and no log lines of MLflow's own (errors reach the user as ours). Set values are respected."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("DO_NOT_TRACK", "true")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+
+def connect(uri: str) -> MlflowClient:
+    """A client of the store at ``uri`` (from ``resolve_uri``); creates a SQLite store that is not there yet.
+
+    Raises ``StoreError`` if it cannot be reached or is of another MLflow version.
+    """
+    prepare_environment()
+    from mlflow import MlflowClient
+
+    def open_client() -> MlflowClient:
+        return MlflowClient(tracking_uri=uri)  # makes the tables where there are none, and verifies their version
+
+    with store_errors(uri):
+        if (path := sqlite_path(uri)) is not None:
+            ensure(path, _layout_version(), open_client)
+        return open_client()
+
+
+def _layout_version() -> int:
+    """MLflow's version as one number, 3.17.2 as 3017002: it stands for the layout of its tables."""
+    parts = [int("".join(filter(str.isdigit, part)) or 0) for part in version("mlflow").split(".")[:3]]
+    return sum(part * 1000**power for part, power in zip(parts, (2, 1, 0), strict=False))
+
+
+def experiment_id(client: MlflowClient, name: str, artifacts: str | None) -> str:
+    """Id of the experiment ``name``, made if absent, also when several processes make it at the same moment."""
+    from mlflow.exceptions import MlflowException
+
+    uri = client.tracking_uri
+    if (found := client.get_experiment_by_name(name)) is None:
+        try:
+            return str(client.create_experiment(name, artifact_location=artifact_root(uri, artifacts)))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            found = client.get_experiment_by_name(name)
+    if found is None or found.lifecycle_stage != "active":
+        raise StoreError(
+            f"{uri}: the experiment '{name}' was deleted in MLflow. Expected an active one; restore it with "
+            f"'mlflow experiments restore', or choose another with tracker.experiment=NAME."
+        )
+    return str(found.experiment_id)
+
+
+def patiently(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """``call(...)``, repeated for a few seconds while the database is busy; only for calls that may be repeated."""
+    from mlflow.exceptions import MlflowException
+
+    for attempt in range(RETRIES):
+        try:
+            return call(*args, **kwargs)
+        except MlflowException as error:
+            if error.error_code != "TEMPORARILY_UNAVAILABLE" or attempt == RETRIES - 1:
+                raise
+            time.sleep(0.1 * 2**attempt * (1 + random.SystemRandom().random()))  # leaves the seeded generator alone
+    raise AssertionError("not reached")
+
+
+@contextmanager
+def store_errors(uri: str) -> Iterator[None]:
+    """Turns what MLflow and its database raise into a ``StoreError`` that names the store and says what to do."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        raise StoreError(_explain(uri, str(error))) from error
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in {"sqlalchemy", "sqlite3", "requests", "urllib3", "alembic"}:
+            raise
+        raise StoreError(_explain(uri, str(error))) from error
+
+
+def _explain(uri: str, message: str) -> str:
+    first = next(iter(message.strip().splitlines()), "no reason given")
+    if "out-of-date database schema" in message or "Can't locate revision" in message:
+        return (
+            f"{uri}: the run store was written by another MLflow than {version('mlflow')}, which is installed. "
+            f"Copy the file, then run: mlflow db upgrade {uri}"
+        )
+    return f"{uri}: the run store answered: {first}. Check that it can be reached and written (MLFLOW_TRACKING_URI)."

@@ -1,0 +1,177 @@
+"""Reads runs back from MLflow."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lorelab.errors import StoreError, nearest
+from lorelab.records import RunStatus
+from lorelab.tracking.database import resolve_uri, sqlite_path
+from lorelab.tracking.mlflow_client import LARGEST_FLOAT, connect, store_errors
+from lorelab.tracking.protocol import StoredRun
+from lorelab.tracking.selection import matches, tag_name
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+PAGE = 1000
+
+
+class MLflowStore:
+    """A ``RunStore`` over MLflow. ``experiment``: the one to read, None for all. Reading makes no store."""
+
+    def __init__(self, uri: str | None = None, experiment: str | None = "lorelab") -> None:
+        self.uri = resolve_uri(uri)
+        self.experiment = experiment
+        self._client: MlflowClient | None = None
+
+    def runs(
+        self, *, filters: Mapping[str, str] | None = None, limit: int = 1000, newest_first: bool = True
+    ) -> Sequence[StoredRun]:
+        """Runs that ``matches`` every filter, at most ``limit``; none if there is no store yet."""
+        wanted = dict(filters or {})
+        found: list[StoredRun] = []
+        for run in self._search(_server_filter(wanted), newest_first):
+            if all(matches(run, key, value) for key, value in wanted.items()):
+                found.append(run)
+                if len(found) == limit:
+                    break
+        return found
+
+    def get(self, run: str) -> StoredRun:
+        """One run by id, unique id prefix or name."""
+        candidates = list(self._search(f"attributes.run_name = {_quoted(run)}")) if _can_quote(run) else []
+        if re.fullmatch(r"[0-9a-f]{4,32}", run):
+            named = {found.run_id for found in candidates}
+            by_id = self._search(f"attributes.run_id LIKE '{run}%'")
+            candidates += [found for found in by_id if found.run_id not in named]
+        if len(candidates) == 1:
+            return candidates[0]
+        if candidates:
+            several = ", ".join(f"{found.run_id[:12]} ({found.name})" for found in candidates[:5])
+            raise StoreError(f"{self.uri}: '{run}' fits {len(candidates)} runs: {several}. Give more of the run id.")
+        known = [found.name for found in self.runs(limit=PAGE)]
+        if not known:
+            raise StoreError(f"{self.uri}: there is no run '{run}': the store is empty. Train one: lorelab train")
+        advice = nearest(run, known) if len(known) <= 20 else nearest(run, known).partition("one of:")[0]
+        raise StoreError(
+            f"{self.uri}: there is no run '{run}' among {len(known)}. Expected a run's name, its id or the first "
+            f"four or more characters of the id; {advice or 'lorelab runs lists them'}"
+        )
+
+    def history(self, run_id: str, metric: str) -> Sequence[tuple[int, float]]:
+        """All points ``(step, value)`` of one metric in step order; none if it was never logged."""
+        with store_errors(self.uri):
+            points = self._open().get_metric_history(run_id, metric)
+        ordered = sorted(points, key=lambda point: (point.step, point.timestamp))
+        return [(int(point.step), _number(point.value)) for point in ordered]
+
+    def download(self, run_id: str, path: str, to: Path) -> Path:
+        """Copies an artifact below ``to``. Raises ``StoreError`` that lists the neighbours of a missing one."""
+        client = self._open()
+        parent = path.rpartition("/")[0]
+        with store_errors(self.uri):
+            there = [artifact.path for artifact in client.list_artifacts(run_id, parent or None)]
+            if path not in there:
+                raise StoreError(
+                    f"{self.uri}: run {run_id} has no artifact '{path}'; {nearest(path, there) or 'it has none'}"
+                )
+            to.mkdir(parents=True, exist_ok=True)
+            return Path(client.download_artifacts(run_id, path, dst_path=str(to)))
+
+    def _open(self) -> MlflowClient:
+        self._client = self._client or connect(self.uri)
+        return self._client
+
+    def _search(self, condition: str, newest_first: bool = True) -> Iterator[StoredRun]:
+        path = sqlite_path(self.uri)
+        if path is not None and not path.is_file():
+            return
+        client = self._open()
+        with store_errors(self.uri):
+            if self.experiment is None:
+                places = [place.experiment_id for place in client.search_experiments()]
+            else:
+                place = client.get_experiment_by_name(self.experiment)
+                places = [] if place is None else [place.experiment_id]
+            token, order = None, [f"attributes.start_time {'DESC' if newest_first else 'ASC'}"]
+            while places:
+                page = client.search_runs(places, condition, max_results=PAGE, order_by=order, page_token=token)
+                yield from map(_stored, page)
+                if not (token := page.token):
+                    return
+
+
+def _stored(run: Run) -> StoredRun:
+    tags, info = dict(run.data.tags), run.info
+    ended = (info.end_time - info.start_time) / 1000 if info.end_time else None
+    return StoredRun(
+        run_id=info.run_id,
+        name=info.run_name or info.run_id,
+        status=_status(info.status, tags),
+        started=info.start_time / 1000,
+        seconds=float(tags["lorelab.seconds"]) if "lorelab.seconds" in tags else ended,
+        params=dict(run.data.params),
+        metrics={name: _number(value) for name, value in run.data.metrics.items()},
+        tags=tags,
+        artifacts=info.artifact_uri or "",
+    )
+
+
+def _number(value: float) -> float:
+    """MLflow's SQL stores write infinity as the largest float; here it becomes infinity again."""
+    return math.copysign(math.inf, value) if abs(value) == LARGEST_FLOAT else float(value)
+
+
+def _status(mlflow_status: str, tags: Mapping[str, str]) -> str:
+    """A ``RunStatus`` value, also for runs that other programs wrote and for runs whose process was killed outright."""
+    said = tags.get("lorelab.status", "")
+    if mlflow_status in {"RUNNING", "SCHEDULED"}:
+        return str(RunStatus.KILLED if _process_is_gone(tags) else RunStatus.RUNNING)
+    if said and said != RunStatus.RUNNING:
+        return said
+    return {"FINISHED": RunStatus.FINISHED, "FAILED": RunStatus.FAILED}.get(mlflow_status, RunStatus.KILLED).value
+
+
+def _process_is_gone(tags: Mapping[str, str]) -> bool:
+    """SIGKILL and the kernel's out-of-memory killer leave RUNNING for ever; on the same host the process id tells."""
+    pid = tags.get("lorelab.pid", "")
+    if not pid.isdigit() or tags.get("lorelab.host") != socket.gethostname():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def _server_filter(filters: Mapping[str, str]) -> str:
+    """What the database can check of ``filters``: exact text of tags and names. ``matches`` checks the rest."""
+    conditions = []
+    for key, value in filters.items():
+        if not _can_quote(key) or not _can_quote(value):
+            continue
+        if (tag := tag_name(key)) is not None and tag != "lorelab.status":
+            conditions.append(f"tags.`{tag}` = {_quoted(value)}")
+        elif key == "name":
+            conditions.append(f"attributes.run_name = {_quoted(value)}")
+        elif key == "status" and value not in {RunStatus.KILLED, RunStatus.RUNNING}:
+            conditions.append(f"attributes.status = '{'FAILED' if value == RunStatus.FAILED else 'FINISHED'}'")
+    return " and ".join(conditions)
+
+
+def _can_quote(text: str) -> bool:
+    return not set(text) & set("'\"`\\")
+
+
+def _quoted(text: str) -> str:
+    return f"'{text}'"

@@ -1,0 +1,188 @@
+"""One run, from built parts to its record. Needs no config: a notebook calls it as the command line does."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import time
+import traceback
+import warnings
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, Trainer
+
+from lorelab.data.loading import DataModule
+from lorelab.records import RunRecord, RunStart, RunStatus
+from lorelab.seeds import derive_seed
+from lorelab.tracking.protocol import Tracker
+from lorelab.training.curves import draw_curves
+from lorelab.training.interrupts import Interrupted, interruptible
+from lorelab.training.learner import Diverged, Learner
+from lorelab.training.progress import ProgressLine
+from lorelab.training.settings import TrainerSettings
+
+
+@dataclass
+class _Journal:
+    """Fans each point out to the store and the screen, and keeps the history for the picture."""
+
+    tracker: Tracker
+    progress: ProgressLine
+    history: dict[str, list[tuple[int, float]]] = field(default_factory=lambda: defaultdict(list))
+
+    def __call__(self, points: Mapping[str, float], step: int) -> None:
+        self.tracker.log(points, step)
+        self.progress.update(points, step)
+        for key, value in points.items():
+            self.history[key].append((step, value))
+
+
+def fit(
+    learner: Learner,
+    data: DataModule,
+    settings: TrainerSettings,
+    *,
+    tracker: Tracker,
+    start: RunStart,
+    seed: int = 0,
+    callbacks: Sequence[Callback] = (),
+    progress: ProgressLine | None = None,
+    config: Mapping[str, Any] | None = None,
+) -> RunRecord:
+    """Trains, tests the best checkpoint once and closes the run, however it ends.
+
+    ``seed`` drives what is drawn during training (dropout); the initial weights are the learner's, the batch order
+    the data module's. ``config`` is stored in the checkpoint. Returns the record of a finished or diverged run.
+
+    Raises:
+        Interrupted: SIGINT or SIGTERM came; the run is closed as killed.
+        Exception: whatever training raised; the run is closed as failed with its traceback.
+        StoreError: the tracker cannot start the run, or lost some of it.
+    """
+    progress = progress or ProgressLine()
+    journal = _Journal(tracker, progress)
+    learner.report = journal
+    learner.log_every_n_steps = settings.log_every_n_steps
+    begun = time.perf_counter()
+    with interruptible():
+        run_id = tracker.start(start)
+        record = RunRecord(run_id, start.name, RunStatus.RUNNING, learner.task.monitor, learner.task.mode)
+        try:
+            _train(learner, data, settings, seed, callbacks, progress, start.name)
+            record = replace(record, status=RunStatus.FINISHED)
+        except Diverged as divergence:
+            record = replace(record, status=RunStatus.DIVERGED, diverged_at=divergence.step, error=str(divergence))
+        except Interrupted as stop:
+            record = replace(record, status=RunStatus.KILLED, error=str(stop))
+            raise
+        except BaseException:
+            record = replace(record, status=RunStatus.FAILED, error=traceback.format_exc())
+            raise
+        finally:
+            record = _close(record, learner, journal, data, config or {}, time.perf_counter() - begun)
+    return record
+
+
+def _train(
+    learner: Learner,
+    data: DataModule,
+    settings: TrainerSettings,
+    seed: int,
+    callbacks: Sequence[Callback],
+    progress: ProgressLine,
+    name: str,
+) -> None:
+    total = settings.total_steps(examples=len(data.splits.train), batch_size=data.batch_size)
+    progress.start(name, total)
+    torch.manual_seed(derive_seed(seed, "training"))
+    trainer = _make_trainer(settings, total, callbacks)
+    trainer.fit(learner, datamodule=data)
+    if learner.evaluated_at != trainer.global_step:  # the budget ended within an epoch
+        trainer.validate(learner, datamodule=data, verbose=False)
+    if learner.best.weights is not None:
+        learner.net.load_state_dict(learner.best.weights)
+    trainer.test(learner, datamodule=data, verbose=False)
+
+
+def _make_trainer(settings: TrainerSettings, total_steps: int, callbacks: Sequence[Callback]) -> Trainer:
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    # Its notices (devices found, modules in eval mode, tips) repeat what the run's record says.
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="pytorch_lightning")
+    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
+    return Trainer(
+        max_steps=total_steps,
+        accelerator=settings.accelerator,
+        devices=settings.devices,
+        precision=settings.precision,
+        gradient_clip_val=settings.gradient_clip_val,
+        gradient_clip_algorithm=settings.gradient_clip_algorithm,
+        accumulate_grad_batches=settings.accumulate_grad_batches,
+        check_val_every_n_epoch=None if settings.val_check_interval else settings.check_val_every_n_epoch,
+        val_check_interval=settings.val_check_interval,
+        deterministic=settings.deterministic,
+        callbacks=list(callbacks),
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+    )
+
+
+def _close(
+    record: RunRecord, learner: Learner, journal: _Journal, data: DataModule, config: Mapping[str, Any], seconds: float
+) -> RunRecord:
+    """Completes the record, stores checkpoint and picture, and finishes the run in the store."""
+    best, tracker = learner.best, journal.tracker
+    steps = learner.trainer.global_step if learner._trainer is not None else 0
+    last = {key: points[-1][1] for key, points in journal.history.items()}
+    record = replace(
+        record,
+        score=best.score,
+        best_step=best.step,
+        steps=steps,
+        examples=_examples_seen(learner, data),
+        seconds=seconds,
+        metrics=last | learner.test_metrics,
+        location=tracker.location,
+    )
+    staging = Path(tempfile.mkdtemp(prefix="lorelab-"))
+    try:
+        if best.weights is not None:
+            _save_checkpoint(staging / "best.ckpt", record, best.weights, config)
+            tracker.artifact(staging / "best.ckpt", "checkpoints")
+        if journal.history and record.status is not RunStatus.KILLED:  # a killed run must end at once
+            picture = staging / "curves.png"
+            draw_curves(journal.history, picture, title=record.name, monitor=record.monitor, best_step=record.best_step)
+            tracker.artifact(picture)
+    finally:
+        tracker.finish(record)
+        shutil.rmtree(staging, ignore_errors=True)
+    journal.progress.finish(record)
+    return record
+
+
+def _examples_seen(learner: Learner, data: DataModule) -> int:
+    if learner._trainer is None:
+        return 0
+    batches = learner.trainer.fit_loop.epoch_loop.total_batch_idx + 1
+    per_epoch = -(-len(data.splits.train) // data.batch_size)
+    epochs, rest = divmod(batches, per_epoch)
+    return epochs * len(data.splits.train) + rest * data.batch_size
+
+
+def _save_checkpoint(
+    path: Path, record: RunRecord, weights: Mapping[str, torch.Tensor], config: Mapping[str, Any]
+) -> None:
+    """Plain containers and tensors only, so that ``torch.load(path, weights_only=True)`` opens it."""
+    state = {name: value.cpu() for name, value in weights.items()}
+    about = {"monitor": record.monitor, "score": record.score, "step": record.best_step, "run_id": record.run_id}
+    torch.save({"state_dict": state, "config": dict(config), **about}, path)

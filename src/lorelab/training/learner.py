@@ -1,0 +1,178 @@
+"""The one LightningModule, for every task kind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningModule
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+from torchmetrics import MetricCollection
+
+from lorelab.records import Batch
+from lorelab.tasks.protocol import Task
+from lorelab.training.schedules import Constant, Schedule
+
+OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
+Report = Callable[[Mapping[str, float], int], None]
+"""Takes points (metric → value) at an optimiser step."""
+
+
+class Diverged(Exception):  # noqa: N818  a result, not an error
+    """A loss or the monitored metric is NaN or infinite."""
+
+    def __init__(self, step: int, what: str) -> None:
+        super().__init__(f"{what} at step {step}")
+        self.step = step
+
+
+@dataclass
+class Best:
+    """The best evaluation so far, with the weights that reached it."""
+
+    score: float | None = None
+    step: int | None = None
+    weights: dict[str, Tensor] | None = None
+
+    def offer(self, score: float, step: int, net: nn.Module, mode: str) -> None:
+        """Keeps a copy of the weights if ``score`` is strictly better: of equals, the earliest stays."""
+        if self.score is not None and not (score > self.score if mode == "max" else score < self.score):
+            return
+        self.score, self.step = score, step
+        self.weights = {name: value.detach().clone() for name, value in net.state_dict().items()}
+
+
+class Learner(LightningModule):
+    """Trains ``net`` on ``task``: built objects in, points out through ``report``.
+
+    Nothing is logged per step: losses stay tensors on the device and are read every ``log_every_n_steps`` batches and
+    at the end of each epoch, where a NaN or infinity ends the run as ``Diverged`` with the step that had it first.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        task: Task,
+        optimizer: OptimizerFactory,
+        schedule: Schedule | None = None,
+        class_names: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__()
+        self.net = net
+        self.task = task
+        self.make_optimizer = optimizer
+        self.schedule = schedule or Constant()
+        self.class_names = class_names
+        self.best = Best()
+        self.report: Report = lambda _points, _step: None
+        self.log_every_n_steps = 50
+        self.evaluated_at = -1
+        self.test_metrics: dict[str, float] = {}
+        self._losses: list[Tensor] = []
+        self._window_start = 0
+        self._eval_metrics: MetricCollection | None = None
+        self._eval_loss: list[tuple[Tensor, int]] = []
+
+    def configure_optimizers(self) -> Any:
+        """The factory's optimiser; schedules other than constant as a factor on its rate, step by step."""
+        optimizer = self.make_optimizer(self.net.parameters())
+        if isinstance(self.schedule, Constant):
+            return optimizer
+        total = int(self.trainer.estimated_stepping_batches)
+        schedule = self.schedule
+        # The last call comes after the last step: clamp, so that no schedule is asked beyond its budget.
+        scheduler = LambdaLR(optimizer, lambda step: schedule(min(step, total - 1), total))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def training_step(self, batch: Batch, _index: int) -> Tensor:
+        """Mean loss of the batch."""
+        loss = self.task.loss(self.net, batch)
+        self._losses.append(loss.detach())
+        if len(self._losses) >= self.log_every_n_steps:
+            self._read_losses()
+        return loss
+
+    def on_train_epoch_start(self) -> None:
+        """Windows never span epochs."""
+        self._window_start = self.global_step
+
+    def on_train_epoch_end(self) -> None:
+        """Reads what is left of the epoch."""
+        self._read_losses()
+
+    def on_validation_epoch_start(self) -> None:
+        """Reads the training losses first, so that a diverged run stops before it is evaluated."""
+        self._read_losses()
+        self._begin_evaluation()
+
+    def on_test_epoch_start(self) -> None:
+        """Fresh metrics."""
+        self._begin_evaluation()
+
+    def validation_step(self, batch: Batch, _index: int) -> None:
+        """Updates the metrics."""
+        self._evaluate(batch)
+
+    def test_step(self, batch: Batch, _index: int) -> None:
+        """Updates the metrics."""
+        self._evaluate(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Reports ``val/...``, offers the weights to ``best`` and tells Lightning's callbacks."""
+        scalars, _ = self._measured("val")
+        step = self.global_step
+        self.evaluated_at = step
+        self.report(scalars, step)
+        score = scalars.get(self.task.monitor)
+        if score is None:
+            raise KeyError(f"the task monitors '{self.task.monitor}', but its metrics are {sorted(scalars)}")
+        if not math.isfinite(score) or not math.isfinite(scalars["val/loss"]):
+            raise Diverged(step, f"{self.task.monitor} is {score}, val/loss is {scalars['val/loss']}")
+        self.best.offer(score, step, self.net, self.task.mode)
+        self.log_dict(scalars, logger=False)
+
+    def on_test_epoch_end(self) -> None:
+        """Keeps ``test/...``, one value per class included."""
+        scalars, per_class = self._measured("test")
+        self.test_metrics = scalars | per_class
+
+    def _begin_evaluation(self) -> None:
+        self._eval_metrics = self.task.metrics().to(self.device)
+        self._eval_loss = []
+
+    def _evaluate(self, batch: Batch) -> None:
+        assert self._eval_metrics is not None
+        self._eval_loss.append((self.task.evaluate(self.net, batch, self._eval_metrics), len(batch.inputs)))
+
+    def _measured(self, stage: str) -> tuple[dict[str, float], dict[str, float]]:
+        """Scalar metrics and, apart, vector-valued ones by class name; the loss is the mean over examples."""
+        assert self._eval_metrics is not None
+        count = sum(size for _, size in self._eval_loss)
+        total = torch.stack([loss.detach().double() * size for loss, size in self._eval_loss]).sum()
+        scalars = {f"{stage}/loss": total.item() / count}
+        per_class: dict[str, float] = {}
+        for name, value in self._eval_metrics.compute().items():
+            if value.numel() == 1:
+                scalars[f"{stage}/{name}"] = float(value)
+                continue
+            labels = self.class_names or tuple(map(str, range(len(value))))
+            per_class |= {f"{stage}/{name}/{label}": float(v) for label, v in zip(labels, value, strict=True)}
+        return scalars, per_class
+
+    def _read_losses(self) -> None:
+        if not self._losses:
+            return
+        values = torch.stack(self._losses).float().tolist()
+        self._losses.clear()
+        first = self._window_start
+        self._window_start = step = self.global_step
+        for index, value in enumerate(values):
+            if not math.isfinite(value):
+                raise Diverged(first + index // self.trainer.accumulate_grad_batches, f"train/loss is {value}")
+        rate = self.trainer.optimizers[0].param_groups[0]["lr"]
+        self.report({"train/loss": sum(values) / len(values), "lr": rate}, step)

@@ -1,0 +1,91 @@
+import pytest
+
+from lorelab.config.overrides import compose_all
+from lorelab.config.validate import locate, validate
+from lorelab.errors import ConfigError
+
+
+def refused(*overrides: str) -> str:
+    (composed,) = compose_all(overrides)
+    with pytest.raises(ConfigError) as caught:
+        validate(composed.cfg, composed.origin)
+    return str(caught.value)
+
+
+def test_the_defaults_are_valid() -> None:
+    (composed,) = compose_all([])
+    validate(composed.cfg, composed.origin)
+
+
+def test_a_key_that_the_target_does_not_take_names_the_nearest_argument() -> None:
+    message = refused("+optimizer.weight_decai=0.1")
+    assert "override +optimizer.weight_decai=0.1" in message
+    assert "expected: an argument of torch.optim.Adam" in message
+    assert "did you mean 'weight_decay'" in message
+
+
+@pytest.mark.parametrize(
+    ("override", "found", "expected"),
+    [
+        ("optimizer.lr=fast", "'fast' (str)", "float"),
+        ("model.depth=2.5", "2.5 (float)", "int"),
+        ("model.width=true", "True (bool)", "int"),
+        ("trainer.precision=17", "17 (int)", "Literal"),
+        ("loader.batch_size=big", "'big' (str)", "int"),
+        ("seed=one", "'one' (str)", "int"),
+    ],
+)
+def test_a_wrong_type_says_what_was_found_and_expected(override: str, found: str, expected: str) -> None:
+    message = refused(override)
+    assert f"override {override}\n  found:    {found}" in message
+    assert expected in message.partition("expected:")[2]
+
+
+def test_a_missing_value_is_named() -> None:
+    assert "set it: optimizer.lr=VALUE" in refused("optimizer.lr=???")
+
+
+def test_an_interpolation_that_does_not_resolve_is_shown() -> None:
+    message = refused("optimizer.lr=${model.learning_rate}")
+    assert "found:    ${model.learning_rate}" in message
+    assert "expected: an interpolation that resolves" in message
+
+
+def test_a_target_that_does_not_exist_names_the_nearest() -> None:
+    message = refused("optimizer._target_=torch.optim.Adan")
+    assert "module 'torch.optim' has no 'Adan'; did you mean Adam" in message
+
+
+def test_values_out_of_range_are_found_before_anything_is_loaded() -> None:
+    message = refused("optimizer.lr=-1", "trainer.max_epochs=0", "scheduler=step", "scheduler.gamma=-2")
+    assert message.startswith("The configuration has 3 problems")
+    assert "override trainer.max_epochs=0\n  found:    max_epochs must be greater than 0, got 0" in message
+    assert "learning rate" in message
+    assert "gamma" in message
+
+
+def test_a_task_on_targets_of_another_kind_is_impossible() -> None:
+    message = refused("data=diabetes", "task=classification")
+    assert "lorelab.tasks.classification.Classification on lorelab.data.builtin.diabetes" in message
+    assert "whose targets are 'real'" in message
+    assert "expected: targets of kind 'class'" in message
+
+
+def test_a_net_that_cannot_read_the_inputs_is_impossible() -> None:
+    message = refused("data=diabetes", "model=convnet")
+    assert "whose inputs are 'table'" in message
+    assert "inputs of kind 'image'" in message
+
+
+def test_problems_of_different_kinds_are_shown_together() -> None:
+    message = refused("optimizer.lr=fast", "model.depth=2.5", "data=diabetes", "task=classification")
+    assert message.startswith("The configuration has 3 problems")
+
+
+def test_locate_finds_functions_classes_and_methods() -> None:
+    assert locate("json.dumps").__name__ == "dumps"
+    assert locate("collections.OrderedDict.fromkeys").__name__ == "fromkeys"
+    with pytest.raises(ImportError, match="no module 'nowhere'"):
+        locate("nowhere.thing")
+    with pytest.raises(ImportError, match="not a dotted path"):
+        locate("thing")

@@ -1,0 +1,216 @@
+"""What is particular to writing to MLflow: its limits, its statuses, its environment variables, its failures."""
+
+import json
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from lorelab.errors import StoreError
+from lorelab.records import DatasetRecord, RunRecord, RunStart, RunStatus
+from lorelab.tracking.mlflow_store import MLflowStore
+from lorelab.tracking.mlflow_tracker import MLflowTracker
+
+
+@pytest.fixture
+def tracker(store_uri: str, experiment: str) -> MLflowTracker:
+    return MLflowTracker(store_uri, experiment)
+
+
+@pytest.fixture
+def store(store_uri: str, experiment: str) -> MLflowStore:
+    return MLflowStore(store_uri, experiment)
+
+
+def begin(name: str = "run", **facts: object) -> RunStart:
+    return RunStart(name, **{"params": {}, "tags": {}} | facts)  # type: ignore[arg-type]
+
+
+def ended(run_id: str, status: RunStatus = RunStatus.FINISHED, **facts: object) -> RunRecord:
+    return RunRecord(run_id, "run", status, "val/accuracy", "max", **facts)  # type: ignore[arg-type]
+
+
+def test_importing_the_trackers_does_not_import_mlflow() -> None:
+    code = "import sys, lorelab.tracking.mlflow_tracker, lorelab.tracking.mlflow_store as s; s.MLflowStore('sqlite:////no/db').runs()"
+    subprocess.run([sys.executable, "-c", code + "; assert 'mlflow' not in sys.modules"], check=True)
+
+
+@pytest.mark.parametrize(
+    ("status", "mlflow_status"),
+    [
+        (RunStatus.FINISHED, "FINISHED"),
+        (RunStatus.DIVERGED, "FINISHED"),
+        (RunStatus.PRUNED, "FINISHED"),
+        (RunStatus.FAILED, "FAILED"),
+        (RunStatus.KILLED, "KILLED"),
+    ],
+)
+def test_every_end_is_recorded_in_mlflows_words_and_in_ours(
+    tracker: MLflowTracker, store: MLflowStore, status: RunStatus, mlflow_status: str
+) -> None:
+    run_id = tracker.start(begin())
+    assert store.get(run_id).status == "running"
+    tracker.finish(ended(run_id, status))
+    assert MlflowClient(tracker.uri).get_run(run_id).info.status == mlflow_status
+    assert store.get(run_id).status == status
+
+
+def test_a_failed_run_keeps_its_traceback_and_a_diverged_one_its_step(
+    tracker: MLflowTracker, store: MLflowStore, tmp_path: Path
+) -> None:
+    failed = tracker.start(begin())
+    tracker.finish(ended(failed, RunStatus.FAILED, error="Traceback\nValueError: no"))
+    assert store.download(failed, "traceback.txt", tmp_path).read_text() == "Traceback\nValueError: no"
+    diverged = tracker.start(begin())
+    tracker.finish(ended(diverged, RunStatus.DIVERGED, diverged_at=17, error="loss is nan"))
+    tags = store.get(diverged).tags
+    assert (tags["lorelab.diverged_at"], tags["lorelab.reason"]) == ("17", "loss is nan")
+    with pytest.raises(StoreError, match=r"has no artifact 'traceback.txt'; one of: record.json"):
+        store.download(diverged, "traceback.txt", tmp_path)
+
+
+def test_the_record_is_stored_as_metrics_tags_and_json(
+    tracker: MLflowTracker, store: MLflowStore, tmp_path: Path
+) -> None:
+    run_id = tracker.start(begin())
+    tracker.log({"val/accuracy": 0.75}, 10)
+    final = {"test/accuracy": 0.5, "val/accuracy": 0.75}
+    record = ended(run_id, score=0.875, best_step=5, steps=20, examples=640, seconds=1.5, metrics=final)
+    tracker.finish(record)
+    run = store.get(run_id)
+    assert run.metrics == {"val/accuracy": 0.75, "test/accuracy": 0.5, "score": 0.875}
+    assert run.seconds == 1.5
+    expected = {"monitor": "val/accuracy", "mode": "max", "score": "0.875", "best_step": "5", "steps": "20"}
+    assert {name: run.tags[f"lorelab.{name}"] for name in expected} == expected
+    assert store.history(run_id, "test/accuracy") == [(20, 0.5)]
+    assert store.history(run_id, "val/accuracy") == [(10, 0.75)], "the curve's end is not written a second time"
+    assert json.loads(store.download(run_id, "record.json", tmp_path).read_text()) == record.to_dict()
+
+
+def test_parameters_in_any_number_and_length_are_kept(tracker: MLflowTracker, store: MLflowStore) -> None:
+    params = {f"group.key_{index}": str(index) for index in range(250)}
+    odd = {"long": "x" * 6001, "exact": "y" * 6000, "model@net": "odd name", "empty": ""}
+    run_id = tracker.start(begin(params=params | odd, tags={"long": "z" * 9000}))
+    run = store.get(run_id)
+    assert {key: run.params[key] for key in params} == params
+    assert run.params["long"] == "x" * 5999 + "…"
+    assert run.params["exact"] == "y" * 6000
+    assert run.params["model_net"] == "odd name"
+    assert run.params["empty"] == ""
+    assert run.tags["long"] == "z" * 7999 + "…"
+    tracker.finish(ended(run_id))
+
+
+def test_the_data_set_is_an_input_of_the_run_with_its_whole_fingerprint(
+    tracker: MLflowTracker, store: MLflowStore
+) -> None:
+    data = DatasetRecord("digits", "0123456789abcdef" * 4, {"train": 1437, "val": 180}, "scikit-learn", {"F": 64})
+    run_id = tracker.start(begin(dataset=data))
+    tracker.finish(ended(run_id))
+    (used,) = MlflowClient(tracker.uri).get_run(run_id).inputs.dataset_inputs
+    assert (used.dataset.name, used.dataset.digest) == ("digits", data.fingerprint[:36])
+    assert json.loads(used.dataset.schema) == {"F": 64}
+    assert json.loads(used.dataset.profile) == {"fingerprint": data.fingerprint, "sizes": {"train": 1437, "val": 180}}
+    assert store.runs(filters={"lorelab.data_fingerprint": data.fingerprint})[0].run_id == run_id
+
+
+def test_the_run_says_who_wrote_it(tracker: MLflowTracker, store: MLflowStore) -> None:
+    run_id = tracker.start(begin())
+    tracker.finish(ended(run_id))
+    tags = store.get(run_id).tags
+    assert tags["mlflow.source.name"] == "lorelab train"
+    assert tags["mlflow.user"]
+
+
+def test_run_and_experiment_ids_in_the_environment_are_not_obeyed(
+    tracker: MLflowTracker, store: MLflowStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tracker.start(begin("other"))
+    tracker.finish(ended(other))
+    monkeypatch.setenv("MLFLOW_RUN_ID", other)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "0")
+    run_id = tracker.start(begin("own"))
+    tracker.log({"loss": 1.0}, 0)
+    tracker.finish(ended(run_id))
+    assert run_id != other
+    assert store.get("own").run_id == run_id
+    assert store.history(run_id, "loss") == [(0, 1.0)]
+    assert store.history(other, "loss") == []
+
+
+def test_logging_does_not_wait_for_a_locked_database_and_loses_nothing(
+    tracker: MLflowTracker, store: MLflowStore
+) -> None:
+    run_id = tracker.start(begin())
+    with closing(sqlite3.connect(tracker.uri.removeprefix("sqlite:///"), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # every write of the tracker now waits
+        for step in range(3000):
+            tracker.log({"loss": 1.0 / (step + 1)}, step)
+        assert store.history(run_id, "loss") == []
+        other.execute("ROLLBACK")
+    tracker.finish(ended(run_id))
+    assert store.history(run_id, "loss") == [(step, 1.0 / (step + 1)) for step in range(3000)]
+
+
+def test_one_refused_point_is_reported_and_the_rest_is_kept(tracker: MLflowTracker, store: MLflowStore) -> None:
+    run_id = tracker.start(begin())
+    for step in range(40):
+        tracker.log({"loss": float(step), "n/o//such" if step == 23 else "fine": 0.0}, step)
+    with pytest.raises(StoreError, match=r"parts of run \w+ could not be stored .*metric 'n/o//such' at step 23"):
+        tracker.finish(ended(run_id, score=0.5))
+    assert len(store.history(run_id, "loss")) == 40
+    assert len(store.history(run_id, "fine")) == 39
+    assert store.get(run_id).status == "finished"
+    tracker.finish(ended(run_id))  # safe, and says nothing a second time
+
+
+def test_a_missing_artifact_is_reported_after_the_run_is_closed(
+    tracker: MLflowTracker, store: MLflowStore, tmp_path: Path
+) -> None:
+    run_id = tracker.start(begin())
+    tracker.artifact(tmp_path / "gone.ckpt")
+    with pytest.raises(StoreError, match=r"could not be stored .*gone.ckpt"):
+        tracker.finish(ended(run_id))
+    assert store.get(run_id).status == "finished"
+
+
+def test_calls_outside_a_run_are_refused(tracker: MLflowTracker) -> None:
+    with pytest.raises(StoreError, match=r"no open run; expected start\(\)"):
+        tracker.log({"loss": 1.0}, 0)
+    run_id = tracker.start(begin())
+    with pytest.raises(StoreError, match=rf"run {run_id} is still open"):
+        tracker.start(begin())
+    tracker.finish(ended(run_id))
+
+
+def test_a_deleted_experiment_is_explained(tracker: MLflowTracker, experiment: str) -> None:
+    tracker.finish(ended(tracker.start(begin())))
+    client = MlflowClient(tracker.uri)
+    client.delete_experiment(client.get_experiment_by_name(experiment).experiment_id)
+    with pytest.raises(StoreError, match=f"the experiment '{experiment}' was deleted in MLflow"):
+        tracker.start(begin())
+
+
+def test_a_file_that_is_no_database_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_bytes(b"this is no database, " * 500)
+    with pytest.raises(StoreError, match=r"mlflow.db: the run store .*not a database"):
+        MLflowTracker(f"sqlite:///{tmp_path}/mlflow.db").start(begin())
+
+
+def test_a_store_of_another_mlflow_is_explained_with_the_command_to_run(tracker: MLflowTracker, tmp_path: Path) -> None:
+    tracker.finish(ended(tracker.start(begin())))
+    copy = tmp_path / "old.db"
+    with (
+        closing(sqlite3.connect(tracker.uri.removeprefix("sqlite:///"))) as source,
+        closing(sqlite3.connect(copy)) as target,
+    ):
+        source.backup(target)
+        target.execute("UPDATE alembic_version SET version_num = '0c779009ac13'")
+        target.execute("PRAGMA user_version = 1")
+        target.commit()
+    with pytest.raises(StoreError, match=rf"old.db: .*another MLflow .*run: mlflow db upgrade sqlite:///{copy}"):
+        MLflowTracker(f"sqlite:///{copy}").start(begin())
