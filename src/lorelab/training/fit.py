@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import tempfile
 import time
@@ -113,6 +114,9 @@ def _train(
 def _make_trainer(settings: TrainerSettings, total_steps: int, callbacks: Sequence[Callback]) -> Trainer:
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
+    if not torch.cuda.is_available():
+        # Lightning sets this to 1 on import; then every step of Adam looks for NVIDIA's library on the disk (0.2 ms).
+        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
     # Its notices (devices found, modules in eval mode, tips) repeat what the run's record says.
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="pytorch_lightning")

@@ -78,6 +78,21 @@ class Learner(LightningModule):
         self._eval_metrics: MetricCollection | None = None
         self._eval_loss: list[tuple[Tensor, int]] = []
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Past ``nn.Module``'s search for parameters: Lightning notes the running hook in an attribute 40 times a step."""
+        if name == "_current_fx_name":
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
+
+    def _on_before_batch_transfer(self, batch: Batch, dataloader_idx: int = 0) -> Batch:
+        return batch  # batches come on the device and augmented; the hooks alone cost a tenth of a small net's step
+
+    def _apply_batch_transfer_handler(
+        self, batch: Batch, device: torch.device | None = None, dataloader_idx: int = 0
+    ) -> Batch:
+        return batch
+
     def configure_optimizers(self) -> Any:
         """The factory's optimiser; schedules other than constant as a factor on its rate, step by step."""
         optimizer = self.make_optimizer(self.net.parameters())
