@@ -21,7 +21,8 @@ class Batch(NamedTuple):
     """What a data source yields and a task consumes.
 
     ``inputs``: ``(B, *input_shape)`` float, or ``(B, T)`` integer tokens; ``targets``: ``(B,)`` class indices,
-    ``(B,)`` real values in standardised units, or ``(B, T)`` tokens.
+    ``(B,)`` real values in standardised units, ``(B, T)`` tokens, or zeros ``(B,)`` where there is no target. An
+    augmentation may add an axis of views: ``(B, V, *input_shape)``.
     """
 
     inputs: Tensor
@@ -45,6 +46,8 @@ class DataSpec:
     target_mean: float = 0.0
     """Of the training split; a real target ``y`` is trained on as ``(y - target_mean) / target_std``."""
     target_std: float = 1.0
+    vocabulary: tuple[str, ...] = ()
+    """Of text: the symbol of each token index."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from lorelab.data.augment import Augmentation
 from lorelab.data.batches import Order, StreamedBatches, TensorBatches
 from lorelab.data.splits import DataSplits, Split
 from lorelab.errors import DataError
+from lorelab.seeds import derive_seed
 
 Batches = TensorBatches | StreamedBatches
 
@@ -20,11 +21,12 @@ class DataModule(LightningDataModule):
 
     Sets whose inputs as float32 take no more than ``memory_limit_gb`` (10⁹ bytes, all splits) are normalised once and
     held on the device; larger ones are streamed with ``workers`` processes. Both give the same batches in one order.
-    Training batches are shuffled by ``(seed, epoch)`` and, for images, augmented by ``augment``; the last one may be
-    smaller.
+    Training batches are shuffled by ``(seed, epoch)`` and changed by ``augment``; the last one may be smaller. An
+    augmentation with a true attribute ``in_evaluation`` (views, noise points: part of the loss itself) changes
+    evaluation batches too, from draws that are the same at every evaluation.
 
     Raises:
-        DataError: augmentation of something other than images; training on several devices, which would each see all
+        DataError: an augmentation of another kind of inputs; training on several devices, which would each see all
             of the data.
     """
 
@@ -39,10 +41,11 @@ class DataModule(LightningDataModule):
         workers: int = 0,
     ) -> None:
         super().__init__()
-        if augment is not None and splits.spec.input_kind != "image":
+        kinds = getattr(augment, "accepts_inputs", frozenset({"image"}))
+        if augment is not None and splits.spec.input_kind not in kinds:
             raise DataError(
-                f"augment: {splits.spec.name} holds '{splits.spec.input_kind}' inputs; augmentations expect images "
-                "(B, C, H, W). Use augment=none."
+                f"augment: {splits.spec.name} holds '{splits.spec.input_kind}' inputs; this augmentation expects "
+                f"{' or '.join(sorted(kinds))}. Use augment=none."
             )
         self.splits = splits
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
@@ -57,12 +60,14 @@ class DataModule(LightningDataModule):
         return torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
 
     def held(self, name: str, device: torch.device | str | None = None) -> Split:
-        """Split ``name`` ("train", "val", "test") with final float32 inputs on ``device``; made once, then shared."""
+        """Split ``name`` ("train", "val", "test") with final inputs (float32, or tokens) on ``device``; shared."""
         key = (name, torch.device(device) if device is not None else self.device)
         if key not in self._held:
             split, normalise = self.splits.by_name()[name], self.splits.normalise
             inputs = split.inputs.to(key[1])
-            inputs = normalise(inputs) if normalise else inputs.float()
+            inputs = normalise(inputs) if normalise else inputs
+            if self.splits.spec.input_kind != "text":
+                inputs = inputs.float()
             self._held[key] = Split(inputs, split.targets.to(key[1]))
         return self._held[key]
 
@@ -92,8 +97,12 @@ class DataModule(LightningDataModule):
 
     def _batches(self, name: str, batch_size: int, shuffle: bool = False) -> Batches:
         split = self.splits.by_name()[name]
-        order = Order(len(split), batch_size, seed=self.seed, shuffle=shuffle, epoch=self._epoch)
-        augment = self.augment if shuffle else None
+        if shuffle:
+            order = Order(len(split), batch_size, seed=self.seed, shuffle=True, epoch=self._epoch)
+            augment = self.augment
+        else:
+            order = Order(len(split), batch_size, seed=derive_seed(self.seed, "evaluation", name))
+            augment = self.augment if getattr(self.augment, "in_evaluation", False) else None
         if self.in_memory:
             return TensorBatches(self.held(name), order, augment)
         return StreamedBatches(split, order, augment, self.splits.normalise, self.device, self.workers)

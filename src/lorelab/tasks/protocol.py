@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, Protocol
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 from torchmetrics import MetricCollection
 
 from lorelab.records import Batch, DataSpec
 
-Net = Callable[[Tensor], Tensor]
-"""The module itself, or the same over other parameters: a task never learns whether it trains one model or sixty."""
+
+class Net(Protocol):
+    """The module, or the same over other parameters: a task never learns whether it trains one model or sixty."""
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """Outputs ``(B, out_features)``; for text ``(B, T, out_features)``."""
+        ...
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """What the head sees: the representation ``(B, F)``; for text ``(B, T, F)``."""
+        ...
 
 
 class Task(Protocol):
@@ -38,6 +48,28 @@ class Task(Protocol):
 
     def metrics(self) -> MetricCollection:
         """Fresh and unprefixed. Vector-valued ones (one value per class) are logged at the end of the run only."""
+        ...
+
+
+Stage = Literal["val", "test"]
+
+
+@runtime_checkable
+class Judge(Protocol):
+    """A task that also measures what no batch shows: probes fitted on training data, baselines, whole-set scores."""
+
+    def judge(self, net: Net, train: Batch, held: Batch, stage: Stage) -> Mapping[str, float]:
+        """More metrics by bare name, at the end of each evaluation, without gradients. ``train`` and ``held`` (the
+        split under evaluation) are whole splits as the net reads them, unaugmented, in the order of their rows."""
+        ...
+
+
+@runtime_checkable
+class Illustrator(Protocol):
+    """A task that shows what it learned, in files that are stored with the run."""
+
+    def illustrate(self, net: Net, train: Batch, held: Batch, stage: Stage, step: int, folder: Path) -> None:
+        """Writes files below ``folder`` (which exists), after each evaluation; most tasks only at "test"."""
         ...
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import tempfile
 import time
 import traceback
@@ -22,6 +21,7 @@ from lorelab.data.loading import DataModule
 from lorelab.records import RunRecord, RunStart, RunStatus
 from lorelab.seeds import derive_seed
 from lorelab.tracking.protocol import Tracker
+from lorelab.training.checkpoint import save_checkpoint
 from lorelab.training.curves import draw_curves
 from lorelab.training.interrupts import Interrupted, interruptible
 from lorelab.training.learner import Diverged, Learner
@@ -71,7 +71,8 @@ def fit(
     learner.report = journal
     learner.log_every_n_steps = settings.log_every_n_steps
     begun = time.perf_counter()
-    with interruptible():
+    with interruptible(), tempfile.TemporaryDirectory(prefix="lorelab-", ignore_cleanup_errors=True) as folder:
+        learner.folder = Path(folder)
         run_id = tracker.start(start)
         record = RunRecord(run_id, start.name, RunStatus.RUNNING, learner.task.monitor, learner.task.mode)
         try:
@@ -144,32 +145,30 @@ def _make_trainer(settings: TrainerSettings, total_steps: int, callbacks: Sequen
 def _close(
     record: RunRecord, learner: Learner, journal: _Journal, data: DataModule, config: Mapping[str, Any], seconds: float
 ) -> RunRecord:
-    """Completes the record, stores checkpoint and picture, and finishes the run in the store."""
-    best, tracker = learner.best, journal.tracker
-    steps = learner.trainer.global_step if learner._trainer is not None else 0
+    """Completes the record, stores the run's files and finishes the run in the store."""
+    best, tracker, folder = learner.best, journal.tracker, learner.folder
+    assert folder is not None
     last = {key: points[-1][1] for key, points in journal.history.items()}
     record = replace(
         record,
         score=best.score,
         best_step=best.step,
-        steps=steps,
+        steps=learner.trainer.global_step if learner._trainer is not None else 0,
         examples=_examples_seen(learner, data),
         seconds=seconds,
         metrics=last | learner.test_metrics,
         location=tracker.location,
     )
-    staging = Path(tempfile.mkdtemp(prefix="lorelab-"))
     try:
         if best.weights is not None:
-            _save_checkpoint(staging / "best.ckpt", record, best.weights, config)
-            tracker.artifact(staging / "best.ckpt", "checkpoints")
+            save_checkpoint(folder / "checkpoints" / "best.ckpt", record, best.weights, config, data.splits.spec)
         if journal.history and record.status is not RunStatus.KILLED:  # a killed run must end at once
-            picture = staging / "curves.png"
-            draw_curves(journal.history, picture, title=record.name, monitor=record.monitor, best_step=record.best_step)
-            tracker.artifact(picture)
+            title, monitor = record.name, record.monitor
+            draw_curves(journal.history, folder / "curves.png", title=title, monitor=monitor, best_step=best.step)
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            tracker.artifact(file, "" if file.parent == folder else str(file.parent.relative_to(folder)))
     finally:
         tracker.finish(record)
-        shutil.rmtree(staging, ignore_errors=True)
     journal.progress.finish(record)
     return record
 
@@ -181,12 +180,3 @@ def _examples_seen(learner: Learner, data: DataModule) -> int:
     per_epoch = -(-len(data.splits.train) // data.batch_size)
     epochs, rest = divmod(batches, per_epoch)
     return epochs * len(data.splits.train) + rest * data.batch_size
-
-
-def _save_checkpoint(
-    path: Path, record: RunRecord, weights: Mapping[str, torch.Tensor], config: Mapping[str, Any]
-) -> None:
-    """Plain containers and tensors only, so that ``torch.load(path, weights_only=True)`` opens it."""
-    state = {name: value.cpu() for name, value in weights.items()}
-    about = {"monitor": record.monitor, "score": record.score, "step": record.best_step, "run_id": record.run_id}
-    torch.save({"state_dict": state, "config": dict(config), **about}, path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from torchmetrics import MetricCollection
 
 from lorelab.records import Batch
-from lorelab.tasks.protocol import Task
+from lorelab.tasks.protocol import Illustrator, Judge, Stage, Task
 from lorelab.training.schedules import Constant, Schedule
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -63,7 +64,7 @@ class Learner(LightningModule):
         class_names: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
-        self.net = net
+        self.net: Any = net  # an nn.Module that is a ``Net``
         self.task = task
         self.make_optimizer = optimizer
         self.schedule = schedule or Constant()
@@ -71,6 +72,7 @@ class Learner(LightningModule):
         self.best = Best()
         self.report: Report = lambda _points, _step: None
         self.log_every_n_steps = 50
+        self.folder: Path | None = None
         self.evaluated_at = -1
         self.test_metrics: dict[str, float] = {}
         self._losses: list[Tensor] = []
@@ -79,7 +81,7 @@ class Learner(LightningModule):
         self._eval_loss: list[tuple[Tensor, int]] = []
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Past ``nn.Module``'s search for parameters: Lightning notes the running hook in an attribute 40 times a step."""
+        """Past ``nn.Module``'s search for parameters: Lightning sets this attribute 40 times a step."""
         if name == "_current_fx_name":
             self.__dict__[name] = value
         else:
@@ -141,6 +143,7 @@ class Learner(LightningModule):
         """Reports ``val/...``, offers the weights to ``best`` and tells Lightning's callbacks."""
         scalars, _ = self._measured("val")
         step = self.global_step
+        scalars |= self._judged("val")
         self.evaluated_at = step
         self.report(scalars, step)
         score = scalars.get(self.task.monitor)
@@ -154,7 +157,7 @@ class Learner(LightningModule):
     def on_test_epoch_end(self) -> None:
         """Keeps ``test/...``, one value per class included."""
         scalars, per_class = self._measured("test")
-        self.test_metrics = scalars | per_class
+        self.test_metrics = scalars | per_class | self._judged("test")
 
     def _begin_evaluation(self) -> None:
         self._eval_metrics = self.task.metrics().to(self.device)
@@ -178,6 +181,18 @@ class Learner(LightningModule):
             labels = self.class_names or tuple(map(str, range(len(value))))
             per_class |= {f"{stage}/{name}/{label}": float(v) for label, v in zip(labels, value, strict=True)}
         return scalars, per_class
+
+    def _judged(self, stage: Stage) -> dict[str, float]:
+        """What only the whole splits can tell, and the files that show it."""
+        if not isinstance(self.task, Judge | Illustrator):
+            return {}
+        splits = [self.trainer.datamodule.held(name) for name in ("train", stage)]
+        train, held = (Batch(split.inputs, split.targets) for split in splits)
+        if isinstance(self.task, Illustrator) and self.folder is not None:
+            self.task.illustrate(self.net, train, held, stage, self.global_step, self.folder)
+        if not isinstance(self.task, Judge):
+            return {}
+        return {f"{stage}/{name}": value for name, value in self.task.judge(self.net, train, held, stage).items()}
 
     def _read_losses(self) -> None:
         if not self._losses:

@@ -1,0 +1,1 @@
+"""Timings of Lorelab as ratios against named peers: run by hand (``make bench``), reported, never asserted on."""

@@ -1,0 +1,54 @@
+"""The model a run leaves: weights, config and data facts in one file that opens without running code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lorelab.errors import LorelabError
+from lorelab.records import DataSpec, RunRecord
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What ``load_checkpoint`` returns."""
+
+    weights: Mapping[str, Tensor]
+    """State of the net at its best evaluation, on the CPU."""
+    config: Mapping[str, Any]
+    """The run's resolved config; empty if ``fit`` was given none."""
+    data: DataSpec
+    run_id: str
+    monitor: str
+    score: float | None
+    step: int | None
+
+
+def save_checkpoint(
+    path: Path, record: RunRecord, weights: Mapping[str, Tensor], config: Mapping[str, Any], data: DataSpec
+) -> None:
+    """Writes plain containers and tensors only, so that ``torch.load(path, weights_only=True)`` opens the file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    state = {name: value.cpu() for name, value in weights.items()}
+    about = {"monitor": record.monitor, "score": record.score, "step": record.best_step, "run_id": record.run_id}
+    torch.save({"state_dict": state, "config": dict(config), "data": asdict(data), **about}, path)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Reads what ``save_checkpoint`` wrote; executes nothing from the file.
+
+    Raises:
+        LorelabError: the file is absent, damaged, or no checkpoint of Lorelab's.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        known = {key: content[key] for key in ("config", "run_id", "monitor", "score", "step")}
+        return Checkpoint(weights=content["state_dict"], data=DataSpec(**content["data"]), **known)
+    except Exception as error:
+        reason = str(error).splitlines()[0]
+        raise LorelabError(f"{path}: cannot be read as a checkpoint of a run ({reason}); expected best.ckpt") from error
