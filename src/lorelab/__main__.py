@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.path.append(str(Path.cwd()))
     if arguments and arguments[0] in ("-sc", "--shell-completion"):
         arguments = ["train", *arguments]
-        os.environ["COMP_LINE"] = os.environ.get("COMP_LINE", "").replace("lorelab train", "lorelab", 1)
+        line = os.environ.get("COMP_LINE", "")
+        os.environ["COMP_LINE"] = re.sub(r"^(\S+\s+)train\s", r"\1", line)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_USAGE)
         return 0

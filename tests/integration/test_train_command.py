@@ -170,3 +170,24 @@ assert not heavy, heavy
 """
     for arguments in (["train", "--cfg", "job"], ["--help"], ["train", "--help"], ["runs", "--help"]):
         subprocess.run([sys.executable, "-c", script, *arguments], check=True, capture_output=True)
+
+
+def test_data_that_are_not_there_are_reported_without_a_traceback(lorelab, tmp_path: Path) -> None:
+    (tmp_path / "california_housing").mkdir()
+    (tmp_path / "california_housing" / "housing.csv").write_text("a,b\n1,2\n")
+    done = lorelab("train", "data=california", f"data.root={tmp_path}", check=False)
+    assert done.returncode == 2
+    assert "housing.csv" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("lorelab train optimizer=ad", ["optimizer=adam", "optimizer=adamw"]),
+        ("lorelab train trainer.max_s", ["trainer.max_steps="]),
+    ],
+)
+def test_tab_completes_groups_options_and_keys(lorelab, line: str, expected: list[str]) -> None:
+    done = lorelab("-sc", "query=bash", COMP_LINE=line, COMP_POINT=str(len(line)))
+    assert done.stdout.split() == expected

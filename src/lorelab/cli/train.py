@@ -31,7 +31,8 @@ def main(argv: Sequence[str]) -> int:
         _check(argv)
     from lorelab.training.interrupts import Interrupted
 
-    sys.argv = ["lorelab train", *argv]
+    completing = any(word in ("-sc", "--shell-completion") for word in argv)
+    sys.argv = ["lorelab" if completing else "lorelab train", *argv]  # a shell completes for the name of the program
     decorate = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
     try:
         decorate(run_job)()

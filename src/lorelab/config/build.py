@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from pytorch_lightning import Callback
@@ -43,7 +44,7 @@ def build(cfg: DictConfig, origin: Origin) -> Parts:
     settings: TrainerSettings = instantiate(cfg.trainer)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    splits = instantiate(cfg.data)
+    splits = _made(cfg, "data", origin)
     augment = instantiate(cfg.augment) if cfg.get("augment") else None
     data = DataModule(splits, seed=cfg.seed, augment=augment, **cfg.loader)
     spec = splits.spec
@@ -56,6 +57,20 @@ def build(cfg: DictConfig, origin: Origin) -> Parts:
     learner = Learner(net, task, instantiate(cfg.optimizer), instantiate(cfg.scheduler), spec.class_names)
     callbacks = tuple(instantiate(part) for part in cfg.callbacks.values() if part is not None)
     return Parts(learner, data, settings, instantiate(cfg.tracker), callbacks)
+
+
+def _made(cfg: DictConfig, path: str, origin: Origin) -> Any:
+    """The object at ``path``, its errors our own: Hydra wraps what a constructor raises."""
+    try:
+        return instantiate(cfg[path])
+    except InstantiationException as error:
+        if isinstance(error.__cause__, LorelabError):
+            raise error.__cause__ from None
+        if isinstance(error.__cause__, ValueError):
+            reason = str(error.__cause__)
+            where = origin.of_message(path, cfg[path], reason)
+            raise ConfigError([Problem(where, reason, "values in range")]) from error
+        raise
 
 
 def _fitted(cfg: DictConfig, path: str, make: Callable[[], Any], origin: Origin) -> Any:
