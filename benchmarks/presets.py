@@ -43,7 +43,9 @@ def _train(preset: str, seeds: Sequence[int]) -> list[StoredRun]:
     command = ["train", "-m", f"experiment={preset}", f"seed={','.join(map(str, seeds))}", f"+tags.study={tag}"]
     subprocess.run([sys.executable, "-m", "lorelab", *command, "progress=plain"], cwd=ROOT, check=True)
     found = {run.params["seed"]: run for run in MLflowStore().runs(filters={"study": tag, "status": "finished"})}
-    changed = subprocess.run(["git", "diff", "--name-only", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
+    changed = subprocess.run(
+        ["git", "diff", "--name-only", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     others = [name for name in changed.stdout.split() if not name.startswith("conf/experiment/")]
     if others:  # headers written for earlier presets do not count
         raise SystemExit(f"{preset}: measured with uncommitted changes in {', '.join(others)}; commit them first")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from lorelab.config.origin import Origin
 from lorelab.config.overrides import compose_all
@@ -63,8 +63,7 @@ def train(cfg: DictConfig) -> RunRecord:
     from lorelab.training.provenance import capture
 
     job = HydraConfig.get()
-    choices = OmegaConf.to_container(job.runtime.choices)
-    origin = Origin(list(job.overrides.task), choices)  # type: ignore[arg-type]
+    origin = Origin.of_hydra(job, job.overrides.task)
     validate(cfg, origin)
     parts = build(cfg, origin)
     many = job.mode is RunMode.MULTIRUN

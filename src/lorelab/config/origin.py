@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
+from omegaconf import DictConfig, OmegaConf
 
 from lorelab.paths import CONF, ROOT
 
@@ -20,6 +21,15 @@ class Origin:
     """As typed: ``optimizer.lr=0.1``, ``optimizer=sgd``."""
     choices: Mapping[str, str | None] = field(default_factory=dict)
     """Option per group: ``{"optimizer": "adam", "model/head": "linear"}``."""
+    folders: Sequence[Path] = (CONF,)
+    """Config folders in the order Hydra searches them."""
+
+    @classmethod
+    def of_hydra(cls, hydra: DictConfig, overrides: Sequence[str]) -> Origin:
+        """From Hydra's own node of a composed config."""
+        sources = [source.path for source in hydra.runtime.config_sources if source.schema == "file"]
+        choices: Mapping[str, str | None] = OmegaConf.to_container(hydra.runtime.choices)  # type: ignore[assignment]
+        return cls(list(overrides), choices, tuple(map(Path, sources)) or (CONF,))
 
     def of(self, key: str) -> str:
         """Where the value of the dotted ``key`` was set, the last word first: override, preset, group, config.yaml."""
@@ -28,8 +38,8 @@ class Origin:
                 return f"override {override}"
         for preset in ("debug", "experiment"):
             name = self.choices.get(preset)
-            if name and _sets(CONF / preset / f"{name}.yaml", key):
-                return f"{_relative(CONF / preset / f'{name}.yaml')}: {key}"
+            if name and _sets(self._file(preset, name), key):
+                return f"{_relative(self._file(preset, name))}: {key}"
         group_file = self._group_file(key)
         return f"{_relative(group_file) if group_file else 'conf/config.yaml'}: {key}"
 
@@ -45,8 +55,12 @@ class Origin:
             group = "/".join(parts[:length])
             name = self.choices.get(group)
             if name:
-                return CONF / group / f"{name}.yaml"
+                return self._file(group, name)
         return None
+
+    def _file(self, group: str, name: str) -> Path:
+        candidates = [folder / group / f"{name}.yaml" for folder in self.folders]
+        return next((path for path in candidates if path.is_file()), candidates[0])
 
 
 def _sets(path: Path, key: str) -> bool:
@@ -61,4 +75,7 @@ def _sets(path: Path, key: str) -> bool:
 
 
 def _relative(path: Path) -> str:
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+    for base in (ROOT, Path.cwd()):
+        if path.is_relative_to(base):
+            return str(path.relative_to(base))
+    return str(path)

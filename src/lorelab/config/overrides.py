@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hydra import compose, initialize_config_dir
@@ -152,11 +152,10 @@ def _check_key(override: Override, base: DictConfig, choices: Sequence[str]) -> 
 
 def _checked(config_name: str, overrides: Sequence[str], hidden: int) -> Composed:
     cfg = _compose(config_name, overrides)
-    choices: Mapping[str, str | None] = OmegaConf.to_container(cfg.hydra.runtime.choices)  # type: ignore[assignment]
+    origin = Origin.of_hydra(cfg.hydra, overrides[hidden:])
     cfg = cfg.copy()
     OmegaConf.set_readonly(cfg, False)
-    with_hydra = OmegaConf.set_struct
-    with_hydra(cfg, False)
+    OmegaConf.set_struct(cfg, False)
     cfg.pop("hydra")
-    with_hydra(cfg, True)
-    return Composed(cfg, Origin(overrides=list(overrides[hidden:]), choices=choices))
+    OmegaConf.set_struct(cfg, True)
+    return Composed(cfg, origin)
