@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lorelab.cli.runs import (
@@ -52,6 +53,10 @@ def main(argv: Sequence[str]) -> int:
         _write_csv(comparison)
     else:
         _print(comparison)
+    if args.picture:
+        from lorelab.cli.chart import draw_comparison
+
+        draw_comparison(comparison, args.picture)
     return 0
 
 
@@ -65,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--metric", default="score", help="default score; or any metric, e.g. test/accuracy, seconds")
     parser.add_argument("--sweep", metavar="ID", help="only the runs of one command; 'latest' for the newest")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="also draw it: .png, .svg or .pdf")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="for programs, with the warnings")
     form.add_argument("--csv", action="store_true", help="for spreadsheets")

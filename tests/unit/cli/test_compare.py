@@ -94,3 +94,18 @@ def test_names_that_are_not_there_are_answered(uri: str, tmp_path: Path, capsys:
         LorelabError, match=r"--sweep latest: none of .* belongs to a sweep. Start one: lorelab train -m"
     ):
         main(["--uri", f"sqlite:///{tmp_path}/none.db", "--by", "seed", "--sweep", "latest"])
+
+
+def test_the_picture_places_numbers_on_an_axis_and_names_side_by_side(tmp_path):
+    from lorelab.cli.chart import _places, draw_comparison
+    from lorelab.tracking.aggregate import Comparison, Group
+
+    def group(value: str, mean: float | None) -> Group:
+        return Group((value,), 2, mean, 0.1, 0.5, 0.9, 0.8, 0.6, 0, 0, 0, 0, ("0", "1"))
+
+    numbers = [group("0.001", 0.7), group("0.1", 0.8)]
+    comparison = Comparison(("optimizer.lr",), "test/accuracy", "val/accuracy", "max", (*numbers, group("1", None)), ())
+    assert _places(comparison, numbers) == ([0.001, 0.1], None)
+    assert _places(comparison, [group("adam", 0.7), group("sgd", 0.8)]) == ([0.0, 1.0], ["adam", "sgd"])
+    draw_comparison(comparison, tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
