@@ -137,8 +137,10 @@ def _check_key(override: Override, base: DictConfig, choices: Sequence[str]) -> 
     node: object = base
     parts = override.key_or_group.split(".")
     for depth, part in enumerate(parts):
-        if isinstance(node, DictConfig) and part in node:
-            node = node._get_node(part)
+        # Not `part in node`, which is false for a value that is still missing (???).
+        child = node._get_node(part) if isinstance(node, DictConfig) and not node._is_none() else None
+        if child is not None:
+            node = child
             continue
         keys = list(map(str, node)) if isinstance(node, DictConfig) and not node._is_none() else []
         parent = ".".join(parts[:depth])

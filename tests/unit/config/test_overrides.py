@@ -62,3 +62,8 @@ def test_the_origin_of_a_value_is_the_last_file_that_set_it() -> None:
     assert origin.of("optimizer.lr") == "conf/optimizer/adam.yaml: optimizer.lr"
     assert origin.of("model.head.temperature") == "conf/model/head/cosine.yaml: model.head.temperature"
     assert origin.of("seed") == "conf/config.yaml: seed"
+
+
+def test_a_value_that_is_still_missing_can_be_set() -> None:
+    (composed,) = compose_all(["data=table", "data.path=mine.csv", "data.target=price"])
+    assert composed.cfg.data.path == "mine.csv"
