@@ -17,6 +17,8 @@ COMMANDS = {
     "train": "train one model from a config, or many with -m (Hydra overrides)",
     "runs": "list and filter the runs in the store",
     "compare": "group runs by parameters and aggregate over seeds",
+    "data": "show what is understood of a data set; write example data",
+    "sample": "let a trained language model write",
     "ui": "browse the store in MLflow's web interface, on this machine only",
 }
 _USAGE = "\n".join(

@@ -48,6 +48,8 @@ class DataSpec:
     target_std: float = 1.0
     vocabulary: tuple[str, ...] = ()
     """Of text: the symbol of each token index."""
+    class_counts: tuple[int, ...] = ()
+    """Training examples of each class; empty where there are no classes."""
 
 
 @dataclass(frozen=True)

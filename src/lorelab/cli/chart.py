@@ -30,9 +30,10 @@ def draw_comparison(comparison: Comparison, path: Path) -> None:
         axis.set_xticks(places, labels)
         axis.margins(x=0.15)
     for place, group, mean in zip(places, groups, means, strict=True):
-        low, high = (mean if end is None else end for end in (group.low, group.high))
+        ends = (group.low, group.high, group.best, group.worst)
+        low, high, best, worst = (mean if end is None else end for end in ends)
         axis.errorbar(place, mean, yerr=[[mean - low], [high - mean]], color="C0", capsize=4, marker="o")
-        axis.plot([place, place], [group.best, group.worst], linestyle="none", marker="_", color="C1", markersize=12)
+        axis.plot([place, place], [best, worst], linestyle="none", marker="_", color="C1", markersize=12)
     axis.set(xlabel=", ".join(comparison.by), ylabel=comparison.metric)
     counts = sorted({group.n for group in groups})
     runs = f"n = {counts[0]}" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]}"

@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from lorelab.paths import CONF, ROOT
 
@@ -25,8 +26,8 @@ class Origin:
     """Config folders in the order Hydra searches them."""
 
     @classmethod
-    def of_hydra(cls, hydra: DictConfig, overrides: Sequence[str]) -> Origin:
-        """From Hydra's own node of a composed config."""
+    def of_hydra(cls, hydra: Any, overrides: Sequence[str]) -> Origin:
+        """From Hydra's own node of a composed config (a ``DictConfig`` or what ``HydraConfig.get`` returns)."""
         sources = [source.path for source in hydra.runtime.config_sources if source.schema == "file"]
         choices: Mapping[str, str | None] = OmegaConf.to_container(hydra.runtime.choices)  # type: ignore[assignment]
         return cls(list(overrides), choices, tuple(map(Path, sources)) or (CONF,))

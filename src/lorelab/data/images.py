@@ -161,7 +161,16 @@ def image_splits(name: str, parts: Mapping[str, Split], class_names: Iterable[st
     """Images ``(N, C, H, W)`` by split, with what they are normalised by and the record of their raw values."""
     train = parts["train"]
     names = tuple(class_names)
-    spec = DataSpec(name, "image", tuple(train.inputs.shape[1:]), "class", len(names), names, target_name="class")
+    spec = DataSpec(
+        name,
+        "image",
+        tuple(train.inputs.shape[1:]),
+        "class",
+        num_classes=len(names),
+        class_names=names,
+        target_name="class",
+        class_counts=tuple(train.targets.bincount(minlength=len(names)).tolist()),
+    )
     normalise = Normalise.fitted(train.inputs)
     raw = {key: {"inputs": part.inputs.numpy(), "targets": part.targets.numpy()} for key, part in parts.items()}
     facts = {"dtype": str(train.inputs.numpy().dtype), "mean": list(normalise.mean), "std": list(normalise.std)}

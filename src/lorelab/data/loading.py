@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,6 +12,8 @@ from pytorch_lightning import LightningDataModule
 from lorelab.data.augment import Augmentation
 from lorelab.data.batches import Order, StreamedBatches, TensorBatches
 from lorelab.data.splits import DataSplits, Split
+from lorelab.data.summary import summarise
+from lorelab.data.thumbnails import thumbnails
 from lorelab.errors import DataError
 from lorelab.seeds import derive_seed
 
@@ -70,6 +74,15 @@ class DataModule(LightningDataModule):
                 inputs = inputs.float()
             self._held[key] = Split(inputs, split.targets.to(key[1]))
         return self._held[key]
+
+    def describe(self, folder: Path) -> None:
+        """Writes what was understood of the data below ``folder``: summary as text and JSON, images as thumbnails."""
+        folder.mkdir(parents=True, exist_ok=True)
+        summary = summarise(self.splits)
+        (folder / "summary.txt").write_text(summary.to_text(), encoding="utf-8")
+        (folder / "summary.json").write_text(json.dumps(summary.to_dict(), indent=2), encoding="utf-8")
+        if self.splits.spec.input_kind == "image":
+            thumbnails(self.splits, folder / "thumbnails.png")
 
     def setup(self, stage: str | None = None) -> None:
         """Refuses what would silently train on wrong batches."""

@@ -93,9 +93,9 @@ class Indices(NamedTuple):
     test: np.ndarray
 
 
-def provides(*, inputs: InputKind, targets: TargetKind) -> Callable[[Source], Source]:
-    """Marks a source with what it will return (``provides_inputs``, ``provides_targets``), so that impossible
-    combinations are refused before anything is loaded."""
+def provides(*, inputs: InputKind | None, targets: TargetKind | None) -> Callable[[Source], Source]:
+    """Marks a source with what it will return (``provides_inputs``, ``provides_targets``; None where only the user's
+    file tells), so that impossible combinations are refused before anything is loaded."""
 
     def mark(source: Source) -> Source:
         source.__dict__.update(provides_inputs=inputs, provides_targets=targets)

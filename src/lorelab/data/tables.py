@@ -66,12 +66,31 @@ def table_splits(
         for split, index in rows._asdict().items()
     }
     width = parts["train"].inputs.shape[1]
-    spec = DataSpec(name, "table", (width,), target_kind, len(classes), classes, target, target_unit, mean, std)
+    counts = tuple(np.bincount(values[rows.train], minlength=len(classes)).tolist()) if classes else ()
+    spec = DataSpec(
+        name,
+        "table",
+        (width,),
+        target_kind,
+        num_classes=len(classes),
+        class_names=classes,
+        target_name=target,
+        target_unit=target_unit,
+        target_mean=mean,
+        target_std=std,
+        class_counts=counts,
+    )
     raw = {
         split: {f"inputs.{column}": features[column].to_numpy()[index] for column in kinds} | {"targets": values[index]}
         for split, index in rows._asdict().items()
     }
-    record = record_of(spec, raw, source, columns=dict(kinds), features=list(map(str, fitted.get_feature_names_out())))
+    holes = {
+        column: {split: int(features[column].iloc[index].isna().sum()) for split, index in rows._asdict().items()}
+        for column in kinds
+        if features[column].isna().any()
+    }
+    names = list(map(str, fitted.get_feature_names_out()))
+    record = record_of(spec, raw, source, columns=dict(kinds), features=names, missing=holes)
     return DataSplits(spec, parts["train"], parts["val"], parts["test"], record)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -17,15 +20,21 @@ from torchmetrics.classification import (
 
 from lorelab.records import Batch, DataSpec
 from lorelab.tasks.monitor import Mode, check_monitor
-from lorelab.tasks.protocol import Net
+from lorelab.tasks.pictures import confusion, draw_confusion, predict_all
+from lorelab.tasks.protocol import Net, Stage
+
+ADVICE = {"real": "use task=regression, or data.target_kind=class if the data set has that key"}
+ClassWeights = Literal["balanced"] | Sequence[float] | None
 
 
 class Classification:
     """Cross-entropy over ``data.num_classes`` logits.
 
     ``label_smoothing`` in [0, 1) as in ``torch.nn.functional.cross_entropy``, in training only;
-    ``calibration_bins``: equal-width confidence bins of the calibration error. Raises ``ValueError`` if the data
-    have no classes or a value is out of range.
+    ``calibration_bins``: equal-width confidence bins of the calibration error. ``class_weights``, in training only: how
+    much an example of each class counts, one positive number per class in the order of ``data.class_names``, or
+    "balanced" for ``N / (C n_c)``, inverse to the class's share of the training split (King and Zeng 2001, as in
+    scikit-learn). Raises ``ValueError`` if the data have no classes or a value is out of range.
     """
 
     accepts_inputs: ClassVar[frozenset[str]] = frozenset({"image", "table", "text", "points"})
@@ -44,11 +53,12 @@ class Classification:
         monitor: str = "val/accuracy",
         mode: Mode = "max",
         calibration_bins: int = 15,
+        class_weights: ClassWeights = None,
     ) -> None:
         if data.target_kind not in self.accepts_targets:
             raise ValueError(
                 f"Classification: the targets of '{data.name}' are of kind '{data.target_kind}', expected 'class'; "
-                "use another task or data set"
+                f"{ADVICE.get(data.target_kind, 'use another task or data set')}"
             )
         if data.num_classes < 2:
             raise ValueError(f"Classification: '{data.name}' has num_classes={data.num_classes}, expected at least 2")
@@ -62,13 +72,23 @@ class Classification:
         self.out_features = data.num_classes
         self.label_smoothing = label_smoothing
         self.calibration_bins = calibration_bins
+        self.class_names = data.class_names or tuple(map(str, range(data.num_classes)))
+        self.data_name = data.name
+        self.class_weights = _weights(class_weights, data)
 
     def loss(self, net: Net, batch: Batch) -> Tensor:
-        """Mean cross-entropy in nats, label smoothing included, shape ``()``."""
-        return F.cross_entropy(_logits(net, batch.inputs), batch.targets, label_smoothing=self.label_smoothing)
+        """Mean cross-entropy in nats, label smoothing included, shape ``()``; with class weights the weighted mean."""
+        logits = _logits(net, batch.inputs)
+        weight = self.class_weights
+        if weight is not None:
+            if weight.device != logits.device:  # once: a copy per step would make a GPU wait
+                weight = self.class_weights = weight.to(logits.device)
+            weight = weight.to(logits.dtype)
+        return F.cross_entropy(logits, batch.targets, weight, label_smoothing=self.label_smoothing)
 
     def evaluate(self, net: Net, batch: Batch, metrics: MetricCollection) -> Tensor:
-        """Updates ``metrics`` with probabilities and returns the mean cross-entropy without smoothing, shape ``()``."""
+        """Updates ``metrics`` with probabilities and returns the mean cross-entropy, shape ``()``, without smoothing
+        and class weights."""
         logits = _logits(net, batch.inputs)
         # Probabilities, not logits: torchmetrics takes logits that happen to lie within [0, 1] for probabilities.
         metrics.update(logits.softmax(-1), batch.targets)
@@ -95,6 +115,41 @@ class Classification:
                 "recall": MulticlassRecall(classes, average="none", validate_args=False),
             }
         )
+
+    def illustrate(self, net: Net, train: Batch, held: Batch, stage: Stage, step: int, folder: Path) -> None:
+        """At "test", ``confusion_matrix.png``: which class was taken for which."""
+        if stage != "test" or not len(held.targets):
+            return
+        predicted = predict_all(self, net, held.inputs).argmax(-1)
+        counts = confusion(held.targets.cpu().numpy(), predicted, self.out_features)
+        right = counts.trace() / counts.sum()
+        title = f"{self.data_name}, test: {counts.sum():,} examples, {right:.1%} right"
+        draw_confusion(counts, self.class_names, folder / "confusion_matrix.png", title=title)
+
+
+def _weights(wanted: ClassWeights, data: DataSpec) -> Tensor | None:
+    """Float64 ``(C,)`` on the CPU, or None where every example counts the same."""
+    if wanted is None:
+        return None
+    if isinstance(wanted, str):
+        if wanted != "balanced":
+            raise ValueError(f"Classification: class_weights='{wanted}', expected null, balanced or a list of numbers")
+        if len(data.class_counts) != data.num_classes:
+            raise ValueError(
+                f"Classification: class_weights=balanced needs the classes' counts, which '{data.name}' does not tell; "
+                f"give a list of {data.num_classes} numbers"
+            )
+        present = [max(1, count) for count in data.class_counts]  # of a class that does not occur, any weight will do
+        return torch.tensor([sum(data.class_counts) / (len(present) * count) for count in present], dtype=torch.float64)
+    weights = [float(weight) for weight in wanted]
+    if len(weights) != data.num_classes:
+        raise ValueError(
+            f"Classification: class_weights has {len(weights)} numbers, expected {data.num_classes}, one per class: "
+            + ", ".join(data.class_names[:20])
+        )
+    if not all(math.isfinite(weight) and weight > 0 for weight in weights):
+        raise ValueError(f"Classification: class_weights={weights}, expected positive numbers")
+    return torch.tensor(weights, dtype=torch.float64)
 
 
 def _logits(net: Net, inputs: Tensor) -> Tensor:

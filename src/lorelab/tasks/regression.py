@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
 import torch
@@ -14,8 +15,10 @@ from torchmetrics.regression import MeanAbsoluteError, MeanSquaredError, R2Score
 from lorelab.errors import nearest
 from lorelab.records import Batch, DataSpec
 from lorelab.tasks.monitor import Mode, check_monitor
-from lorelab.tasks.protocol import Net
+from lorelab.tasks.pictures import draw_predicted_against_true, predict_all
+from lorelab.tasks.protocol import Net, Stage
 
+ADVICE = {"class": "use task=classification, or data.target_kind=real if the data set has that key"}
 LossName = Literal["mse", "mae", "huber"]
 
 
@@ -41,7 +44,7 @@ class Regression:
         if data.target_kind not in self.accepts_targets:
             raise ValueError(
                 f"Regression: the targets of '{data.name}' are of kind '{data.target_kind}', expected 'real'; "
-                "use another task or data set"
+                f"{ADVICE.get(data.target_kind, 'use another task or data set')}"
             )
         if not (math.isfinite(data.target_mean) and math.isfinite(data.target_std) and data.target_std > 0):
             raise ValueError(
@@ -60,6 +63,8 @@ class Regression:
         self.huber_delta = huber_delta
         self.target_mean = data.target_mean
         self.target_std = data.target_std
+        self.data_name = data.name
+        self.quantity = f"{data.target_name} ({data.target_unit})" if data.target_unit else data.target_name
 
     def loss(self, net: Net, batch: Batch) -> Tensor:
         """Mean error over the batch in standardised units, shape ``()``."""
@@ -82,6 +87,15 @@ class Regression:
         ``r2`` needs two examples or more.
         """
         return MetricCollection({"rmse": MeanSquaredError(squared=False), "mae": MeanAbsoluteError(), "r2": R2Score()})
+
+    def illustrate(self, net: Net, train: Batch, held: Batch, stage: Stage, step: int, folder: Path) -> None:
+        """At "test", ``predicted_vs_true.png``: predictions against targets, in the target's own units."""
+        if stage != "test" or not len(held.targets):
+            return
+        true = held.targets.double().cpu().numpy() * self.target_std + self.target_mean
+        predicted = predict_all(self, net, held.inputs)
+        path, title = folder / "predicted_vs_true.png", f"{self.data_name}, test: {len(true):,} examples"
+        draw_predicted_against_true(true, predicted, path, title=title, quantity=self.quantity)
 
     def _error(self, values: Tensor, targets: Tensor) -> Tensor:
         targets = targets.to(values.dtype)

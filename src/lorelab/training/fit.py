@@ -76,6 +76,7 @@ def fit(
         run_id = tracker.start(start)
         record = RunRecord(run_id, start.name, RunStatus.RUNNING, learner.task.monitor, learner.task.mode)
         try:
+            data.describe(learner.folder / "data")
             _train(learner, data, settings, seed, callbacks, progress, start.name)
             record = replace(record, status=RunStatus.FINISHED)
         except Diverged as divergence:

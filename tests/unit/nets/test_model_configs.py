@@ -5,11 +5,18 @@ from pathlib import Path
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
+from hydra.utils import get_class, instantiate
+from omegaconf import OmegaConf
+
+
+def _reads_text(path: Path) -> bool:
+    return "text" in get_class(OmegaConf.load(path)._target_).accepts_inputs
+
 
 CONF = Path(__file__).parents[3] / "conf"
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 HEADS = sorted(path.stem for path in (CONF / "model" / "head").glob("*.yaml"))
+TEXT = {path.stem for path in (CONF / "model").glob("*.yaml") if _reads_text(path)}
 
 
 @pytest.fixture
@@ -27,11 +34,12 @@ def build(tmp_path):
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("model", MODELS)
 def test_every_model_takes_every_head(build, model, head):
-    net = build(f"model={model}", f"model/head={head}").eval()
+    shape, places = ((8,), (8,)) if model in TEXT else ((1, 8, 8), ())
+    net = build(f"model={model}", f"model/head={head}", input_shape=shape).eval()
     with torch.no_grad():
-        x = torch.randn(2, 1, 8, 8)
+        x = torch.randint(3, (2, *shape)) if model in TEXT else torch.randn(2, *shape)
         logits = net(x)
-        assert logits.shape == (2, 3)
+        assert logits.shape == (2, *places, 3)
         assert torch.equal(logits, net.head(net.features(x)))
     assert net.accepts_inputs <= {"image", "table", "text", "points"}
 

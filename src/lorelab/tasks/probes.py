@@ -1,0 +1,72 @@
+"""What a frozen representation is worth: k nearest neighbours and a linear probe, fitted on training data alone."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lorelab.tasks.protocol import Net
+
+_CHUNK = 1024
+
+
+def extract(net: Net, inputs: Tensor) -> Tensor:
+    """``net.features`` of ``inputs`` ``(N, ...)``, in pieces: ``(N, F)``, at least float32."""
+    features = torch.cat([net.features(part).flatten(1) for part in inputs.split(_CHUNK)])
+    return features.to(torch.promote_types(features.dtype, torch.float32))
+
+
+def knn_accuracy(train: Tensor, train_labels: Tensor, held: Tensor, held_labels: Tensor, k: int) -> float:
+    """Accuracy on ``held`` ``(M, F)`` of the majority among the ``k`` nearest of ``train`` ``(N, F)`` by cosine.
+
+    Every neighbour has one vote; of classes with equal votes the lowest wins, as in scikit-learn.
+    """
+    bank = F.normalize(train, dim=-1)
+    classes = int(torch.cat([train_labels, held_labels]).max()) + 1
+    right = 0
+    for part, labels in zip(F.normalize(held, dim=-1).split(_CHUNK), held_labels.split(_CHUNK), strict=True):
+        neighbours = (part @ bank.T).topk(min(k, len(bank)), dim=-1).indices
+        votes = F.one_hot(train_labels[neighbours], classes).sum(1)
+        right += int((votes.argmax(-1) == labels).sum())
+    return right / len(held)
+
+
+def probe_accuracy(train: Tensor, train_labels: Tensor, held: Tensor, held_labels: Tensor, c: float) -> float:
+    """Accuracy on ``held`` of scikit-learn's multinomial logistic regression on standardised ``train``.
+
+    ``c``: inverse strength of the L2 penalty. At most 1,000 steps of L-BFGS to a tolerance of 1e-3 in the gradient.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    probe = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=1000, tol=1e-3))
+    probe.fit(train.cpu().numpy(), train_labels.cpu().numpy())
+    return float(probe.score(held.cpu().numpy(), held_labels.cpu().numpy()))
+
+
+def untrained(net: Any, seed: int = 0) -> Any | None:
+    """A copy of ``net`` with its backbone back at initial weights drawn from ``seed``; None where that cannot be had.
+
+    Every part is reset by its own ``reset_parameters``. That is not to be had of a callable that is no module, nor if
+    a part outside ``net.head`` (which no representation passes through) holds parameters without such a method.
+    """
+    if not isinstance(net, nn.Module):
+        return None
+    # On the CPU, whose draws are the same on every machine.
+    fresh = copy.deepcopy(net).cpu()
+    parts = [part for name, part in fresh.named_modules() if name.partition(".")[0] != "head"]
+    stuck = [p for p in parts if any(True for _ in p.parameters(False)) and not hasattr(p, "reset_parameters")]
+    if stuck:
+        return None
+    with torch.random.fork_rng(devices=[]):
+        torch.random.default_generator.manual_seed(seed)
+        for part in parts:
+            if hasattr(part, "reset_parameters"):
+                part.reset_parameters()
+    device = next((parameter.device for parameter in net.parameters()), torch.device("cpu"))
+    return fresh.to(device).eval()
