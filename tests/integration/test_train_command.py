@@ -20,8 +20,8 @@ def outputs(tmp_path: Path) -> str:
     return f"paths.outputs={tmp_path / 'outputs'}"
 
 
-def test_a_run_is_trained_tested_recorded_and_shown(lorelab, store_uri: str, tmp_path: Path) -> None:
-    done = lorelab("train", *SHORT, "optimizer.lr=0.01", "seed=3", "+tags.study=q4", outputs(tmp_path))
+def test_a_run_is_trained_tested_recorded_and_shown(lorelab_process, store_uri: str, tmp_path: Path) -> None:
+    done = lorelab_process("train", *SHORT, "optimizer.lr=0.01", "seed=3", "+tags.study=q4", outputs(tmp_path))
     assert "test/accuracy" in done.stdout
     assert "lorelab ui" in done.stdout
     (run,) = MLflowStore(store_uri).runs()
@@ -88,7 +88,6 @@ def test_a_diverged_run_is_a_result_with_its_step(lorelab, store_uri: str, tmp_p
 
 
 def test_a_failed_run_keeps_its_traceback(lorelab, store_uri: str, tmp_path: Path) -> None:
-    (tmp_path / "work").mkdir()
     (tmp_path / "work" / "mine.py").write_text(
         "from pytorch_lightning import Callback\n"
         "class Stumble(Callback):\n"

@@ -13,7 +13,7 @@ from lorelab.data.augment import Augmentation
 from lorelab.data.batches import Order, StreamedBatches, TensorBatches
 from lorelab.data.splits import DataSplits, Split
 from lorelab.data.summary import summarise
-from lorelab.data.thumbnails import thumbnails
+from lorelab.data.thumbnails import is_picturable, thumbnails
 from lorelab.errors import DataError
 from lorelab.seeds import derive_seed
 
@@ -81,7 +81,7 @@ class DataModule(LightningDataModule):
         summary = summarise(self.splits)
         (folder / "summary.txt").write_text(summary.to_text(), encoding="utf-8")
         (folder / "summary.json").write_text(json.dumps(summary.to_dict(), indent=2), encoding="utf-8")
-        if self.splits.spec.input_kind == "image":
+        if is_picturable(self.splits):
             thumbnails(self.splits, folder / "thumbnails.png")
 
     def setup(self, stage: str | None = None) -> None:

@@ -40,7 +40,9 @@ def thumbnails(splits: DataSplits, path: Path) -> None:
     )
     FigureCanvasAgg(figure)
     axis = figure.subplots()
-    axis.imshow(sheet[..., 0] if sheet.shape[-1] == 1 else sheet, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    axis.imshow(
+        sheet[..., 0] if sheet.shape[-1] == 1 else sheet, cmap="gray", vmin=0, vmax=255, interpolation="nearest"
+    )
     axis.set_yticks([(row + 0.5) * height - 1 for row in range(len(names))], [_short(name) for name in names])
     axis.set_xticks([])
     axis.tick_params(length=0)

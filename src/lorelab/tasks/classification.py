@@ -116,7 +116,7 @@ class Classification:
             }
         )
 
-    def illustrate(self, net: Net, train: Batch, held: Batch, stage: Stage, step: int, folder: Path) -> None:
+    def illustrate(self, net: Net, held: Batch, stage: Stage, step: int, folder: Path) -> None:
         """At "test", ``confusion_matrix.png``: which class was taken for which."""
         if stage != "test" or not len(held.targets):
             return

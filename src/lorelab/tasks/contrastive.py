@@ -114,7 +114,7 @@ class Contrastive:
         return knn_accuracy(known, fitted.targets, asked, held.targets, self.k)
 
     def _classification(self, net: Net, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Scores ``(2B, 2B)``, minus infinity for a view with itself, and the index of each view's partner ``(2B,)``."""
+        """Scores ``(2B, 2B)``, minus infinity for a view with itself, and each view's partner ``(2B,)``."""
         views = batch.inputs
         if views.ndim != self._dims or views.shape[1] != 2:
             raise LorelabError(

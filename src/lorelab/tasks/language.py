@@ -109,7 +109,7 @@ class LanguageModel:
             self._ngram_bits[stage] = known
         return {"ngram_bits_per_character": known[1]}
 
-    def illustrate(self, net: Net, train: Batch, held: Batch, stage: Stage, step: int, folder: Path) -> None:
+    def illustrate(self, net: Net, held: Batch, stage: Stage, step: int, folder: Path) -> None:
         """Writes ``samples/step-N.txt``, or ``samples/best.txt`` at the test."""
         if not self.samples or not self.vocabulary:
             return

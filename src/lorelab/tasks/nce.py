@@ -37,8 +37,8 @@ class NCE:
 
     The net's one output is ``log p(x) / q(x)`` with the generated points' density ``q = N(0, noise_scale² I)``, so
     ``log p = logit + log q``. With ``noise_ratio`` generated points for each true one, the logit of "true" is that
-    minus ``log noise_ratio``; the loss is binary cross-entropy. Both values must be those of the augmentation that makes
-    the points. ``density``: the true one, to be judged against.
+    minus ``log noise_ratio``; the loss is binary cross-entropy. Both values must be those of the augmentation that
+    makes the points. ``density``: the true one, to be judged against.
 
     ``grid_size``: cells per side of the square ``±5 noise_scale`` over which the model is normalised. Raises
     ``ValueError`` if the data are no points in the plane or a value is out of range.
@@ -131,7 +131,7 @@ class NCE:
             found["gaussian_log_likelihood"] = gaussian_log_likelihood(train.inputs, held.inputs)
         return found
 
-    def illustrate(self, net: Net, train: Batch, held: Batch, stage: Stage, step: int, folder: Path) -> None:
+    def illustrate(self, net: Net, held: Batch, stage: Stage, step: int, folder: Path) -> None:
         """At the test, ``densities.png``: the true and the learned log-density (normalised) side by side."""
         if stage != "test":
             return
@@ -156,8 +156,8 @@ class NCE:
         points = batch.inputs
         if points.ndim != 3 or points.shape[1] != 1 + self.noise_ratio:
             raise LorelabError(
-                f"task=nce: found a batch of shape {tuple(points.shape)}, expected (B, {1 + self.noise_ratio}, 2): each "
-                f"true point with {self.noise_ratio} generated ones. Use augment=noise."
+                f"task=nce: found a batch of shape {tuple(points.shape)}, expected (B, {1 + self.noise_ratio}, 2): "
+                f"each true point with {self.noise_ratio} generated ones. Use augment=noise."
             )
         logits = _ratio(net, points.flatten(0, 1)).view(points.shape[:2]) - math.log(self.noise_ratio)
         true = torch.zeros_like(logits)

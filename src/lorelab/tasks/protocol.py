@@ -68,7 +68,7 @@ class Judge(Protocol):
 class Illustrator(Protocol):
     """A task that shows what it learned, in files that are stored with the run."""
 
-    def illustrate(self, net: Net, train: Batch, held: Batch, stage: Stage, step: int, folder: Path) -> None:
+    def illustrate(self, net: Net, held: Batch, stage: Stage, step: int, folder: Path) -> None:
         """Writes files below ``folder`` (which exists), after each evaluation; most tasks only at "test"."""
         ...
 

@@ -88,7 +88,7 @@ class Regression:
         """
         return MetricCollection({"rmse": MeanSquaredError(squared=False), "mae": MeanAbsoluteError(), "r2": R2Score()})
 
-    def illustrate(self, net: Net, train: Batch, held: Batch, stage: Stage, step: int, folder: Path) -> None:
+    def illustrate(self, net: Net, held: Batch, stage: Stage, step: int, folder: Path) -> None:
         """At "test", ``predicted_vs_true.png``: predictions against targets, in the target's own units."""
         if stage != "test" or not len(held.targets):
             return

@@ -183,16 +183,17 @@ class Learner(LightningModule):
         return scalars, per_class
 
     def _judged(self, stage: Stage) -> dict[str, float]:
-        """What only the whole splits can tell, and the files that show it."""
-        if not isinstance(self.task, Judge | Illustrator):
-            return {}
-        splits = [self.trainer.datamodule.held(name) for name in ("train", stage)]
-        train, held = (Batch(split.inputs, split.targets) for split in splits)
-        if isinstance(self.task, Illustrator) and self.folder is not None:
-            self.task.illustrate(self.net, train, held, stage, self.global_step, self.folder)
+        """What only the whole splits can tell, and the files that show it.
+
+        A set that is streamed is not brought into memory for a picture, but a judge must have it.
+        """
+        data: Any = self.trainer.datamodule
+        if isinstance(self.task, Illustrator) and self.folder is not None and data.in_memory:
+            self.task.illustrate(self.net, _whole(data, stage), stage, self.global_step, self.folder)
         if not isinstance(self.task, Judge):
             return {}
-        return {f"{stage}/{name}": value for name, value in self.task.judge(self.net, train, held, stage).items()}
+        found = self.task.judge(self.net, _whole(data, "train"), _whole(data, stage), stage)
+        return {f"{stage}/{name}": value for name, value in found.items()}
 
     def _read_losses(self) -> None:
         if not self._losses:
@@ -206,3 +207,8 @@ class Learner(LightningModule):
                 raise Diverged(first + index // self.trainer.accumulate_grad_batches, f"train/loss is {value}")
         rate = self.trainer.optimizers[0].param_groups[0]["lr"]
         self.report({"train/loss": sum(values) / len(values), "lr": rate}, step)
+
+
+def _whole(data: Any, split: str) -> Batch:
+    held = data.held(split)
+    return Batch(held.inputs, held.targets)

@@ -109,7 +109,11 @@ def test_a_rare_class_that_a_split_lacks_is_warned_of(frame, tmp_path) -> None:
         ("kind", {"drop": ["kind"]}, r"data.drop: found the target 'kind' in it"),
         ("kind", {"drop": ["old"], "categorical": ["old"]}, r"data.drop: found 'old' in data.categorical too"),
         ("kind", {"target_kind": "number"}, r"data.target_kind: found 'number', expected auto, class or real"),
-        ("kind", {"target_kind": "real"}, r"line 2, column 'kind': found '.' .and 119 more., expected a finite number as target"),
+        (
+            "kind",
+            {"target_kind": "real"},
+            r"line 2, column 'kind': found '.' .and 119 more., expected a finite number as target",
+        ),
         (
             "price",
             {"target_kind": "class"},

@@ -73,9 +73,9 @@ def test_a_crop_of_a_ramp_is_a_flatter_ramp_that_stays_within_it():
     cropped = RandomResizedCrop(0.25)(ramp, seeded())
     inner = cropped[:, 0, :, 8:24]
     area = (inner.diff(dim=-1).mean((1, 2)) * 31).square()  # the slope is the crop's side
-    assert (cropped.min(), cropped.max()) >= (0, 0)
+    assert cropped.min() >= 0
     assert cropped.max() <= 1
-    assert 0.25 <= area.min() + 1e-5
+    assert area.min() >= 0.25 - 1e-5
     assert area.max() <= 1 + 1e-5
     assert area.mean().item() == pytest.approx((0.25 + 1) / 2, abs=0.02)
     assert cropped.mean((1, 2, 3)).mean().item() == pytest.approx(0.5, abs=0.01)
@@ -85,8 +85,10 @@ def test_jitter_is_one_affine_map_per_image_within_its_bounds():
     two_tones = torch.tensor([-1.0, 1.0]).expand(500, 3, 2, 2)
     low, high = Jitter(contrast=0.4, brightness=0.2)(two_tones, seeded())[:, 1, 0].unbind(-1)
     contrast, brightness = (high - low) / 2, (high + low) / 2
-    assert 0.6 <= contrast.min() < 0.65 < 1.35 < contrast.max() <= 1.4
-    assert -0.2 <= brightness.min() < -0.18 < 0.18 < brightness.max() <= 0.2
+    assert (contrast - 1).abs().max() <= 0.4 + 1e-6
+    assert brightness.abs().max() <= 0.2 + 1e-6
+    assert contrast.max() - contrast.min() > 0.7
+    assert brightness.max() - brightness.min() > 0.35
 
 
 def test_noise_points_follow_the_true_one_and_have_their_scale():

@@ -130,7 +130,7 @@ def shown(tmp_path) -> Callable[..., list[str]]:
         task = LanguageModel(DATA, **options)
         assert isinstance(task, Illustrator)
         with torch.no_grad():
-            task.illustrate(Table(), windows(50), windows(9, seed=1), stage, step, tmp_path)
+            task.illustrate(Table(), windows(9, seed=1), stage, step, tmp_path)
         return sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.txt"))
 
     return illustrate
@@ -158,7 +158,7 @@ def test_samples_are_the_same_again_and_leave_the_global_random_state_alone(show
     torch.manual_seed(5)
     table, state = Table(), torch.get_rng_state()
     with torch.no_grad():
-        LanguageModel(DATA).illustrate(table, windows(50), windows(9, seed=1), "val", 40, tmp_path)
+        LanguageModel(DATA).illustrate(table, windows(9, seed=1), "val", 40, tmp_path)
     assert (tmp_path / "samples/step-000040.txt").read_text() == first
     assert torch.equal(torch.get_rng_state(), state)
 

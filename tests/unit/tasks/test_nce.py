@@ -127,9 +127,9 @@ def test_the_grid_integrates_a_gaussian_to_one():
 
 def test_both_fields_are_drawn_side_by_side_once(tmp_path):
     task, batch = make(grid_size=64), draw(500)
-    task.illustrate(optimum, batch, batch, "val", 10, tmp_path)
+    task.illustrate(optimum, batch, "val", 10, tmp_path)
     assert not list(tmp_path.iterdir())
-    task.illustrate(optimum, batch, batch, "test", 10, tmp_path)
+    task.illustrate(optimum, batch, "test", 10, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["densities.png"]
     picture = imread(tmp_path / "densities.png")
     height, width = picture.shape[:2]

@@ -54,9 +54,9 @@ def test_predictions_in_chunks_are_those_of_the_whole_without_gradients() -> Non
 def test_a_picture_is_drawn_at_the_end_alone(task, name, tmp_path) -> None:
     held = Batch(torch.randn(50, task.out_features), torch.arange(50) % 3)
     assert isinstance(task, Illustrator)
-    task.illustrate(as_given, held, held, "val", 5, tmp_path)
+    task.illustrate(as_given, held, "val", 5, tmp_path)
     assert not list(tmp_path.iterdir())
-    task.illustrate(as_given, held, held, "test", 5, tmp_path)
+    task.illustrate(as_given, held, "test", 5, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert pixels(tmp_path / name).std() > 10
 
@@ -94,7 +94,7 @@ def test_regression_draws_own_units(tmp_path, monkeypatch) -> None:
         lambda true, predicted, path, **words: seen.update(true=true, predicted=predicted, **words),
     )
     held = Batch(torch.tensor([[0.0], [1.0]]), torch.tensor([-1.0, 2.0]))
-    Regression(REALS).illustrate(as_given, held, held, "test", 0, tmp_path)
+    Regression(REALS).illustrate(as_given, held, "test", 0, tmp_path)
     assert seen["true"].tolist() == [150.0, 300.0]
     assert seen["predicted"].tolist() == [200.0, 250.0]
     assert seen["quantity"] == "target (m)"

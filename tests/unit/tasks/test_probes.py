@@ -16,9 +16,7 @@ def splits():
     generator = torch.Generator().manual_seed(0)
     centres = 2 * torch.randn(4, 6, generator=generator)
     train_labels, held_labels = (torch.randint(4, (n,), generator=generator) for n in (300, 1500))
-    train, held = (
-        centres[y] + 1.5 * torch.randn(len(y), 6, generator=generator) for y in (train_labels, held_labels)
-    )
+    train, held = (centres[y] + 1.5 * torch.randn(len(y), 6, generator=generator) for y in (train_labels, held_labels))
     return train, train_labels, held, held_labels
 
 
