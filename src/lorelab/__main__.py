@@ -56,11 +56,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         hint = f" Did you mean '{close[0]}'?" if close else f" Commands: {', '.join(COMMANDS)}."
         print(f"lorelab: no command '{name}'.{hint}", file=sys.stderr)
         return 2
+    return _run(name, rest)
+
+
+def _run(name: str, rest: Sequence[str]) -> int:
     try:
         return int(importlib.import_module(f"lorelab.cli.{name}").main(rest))
     except LorelabError as error:
         print(f"lorelab {name}: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # outside a run, which closes itself and says so
+        print(f"lorelab {name}: stopped by SIGINT", file=sys.stderr)
+        return 130
     except BrokenPipeError:  # `lorelab runs | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -138,7 +138,11 @@ def _check_key(override: Override, base: DictConfig, choices: Sequence[str]) -> 
     parts = override.key_or_group.split(".")
     for depth, part in enumerate(parts):
         # Not `part in node`, which is false for a value that is still missing (???).
-        child = node._get_node(part) if isinstance(node, DictConfig) and not node._is_none() else None
+        child = (
+            node._get_node(part, validate_access=False)
+            if isinstance(node, DictConfig) and not node._is_none()
+            else None
+        )
         if child is not None:
             node = child
             continue

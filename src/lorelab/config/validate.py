@@ -89,7 +89,12 @@ def _check_plain(cfg: DictConfig, origin: Origin) -> Iterator[Problem]:
     for key, hint in _PLAIN.items():
         if not fits(cfg[key], hint):
             yield Problem(origin.of(key), f"{cfg[key]!r} ({type(cfg[key]).__name__})", type_name(hint))
-    yield from check_signature("loader", cfg.loader, DataModule, origin)
+    wrong = list(check_signature("loader", cfg.loader, DataModule, origin))
+    yield from wrong
+    least = {"batch_size": 1, "eval_batch_size": 1, "workers": 0, "memory_limit_gb": 0}
+    for key, minimum in least.items() if not wrong else ():
+        if cfg.loader[key] < minimum:
+            yield Problem(origin.of(f"loader.{key}"), str(cfg.loader[key]), f"a number of at least {minimum}")
 
 
 def _rehearse(cfg: DictConfig, origin: Origin) -> Iterator[Problem]:

@@ -136,7 +136,8 @@ class StreamedBatches:
         generator = self.order.generator("augment", self.device)
         for raw_inputs, raw_targets in self.loader:
             inputs = raw_inputs.to(self.device, non_blocking=True)
-            inputs = self.normalise(inputs) if self.normalise else inputs.float()
+            inputs = self.normalise(inputs) if self.normalise else inputs
+            inputs = inputs if inputs.dtype == torch.int64 else inputs.float()  # tokens stay whole
             if self.augment is not None:
                 inputs = self.augment(inputs, generator)
             yield Batch(inputs, raw_targets.to(self.device, non_blocking=True))

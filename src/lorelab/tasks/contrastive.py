@@ -26,8 +26,8 @@ class Contrastive:
     projections over ``temperature``, with its partner as the label. The net's head is the projection, of
     ``projection_features`` outputs; the representation is what the head sees.
 
-    Labels are used by the probes alone: ``k`` nearest neighbours and, at the test, logistic regression with penalty
-    ``probe_c``, fitted on at most ``probe_examples`` training examples. Raises ``ValueError`` if the data have no
+    Labels are used by the probes alone: ``k`` nearest neighbours and, at the test, logistic regression with L2
+    penalty ``probe_l2``, fitted on at most ``probe_examples`` training examples. Raises ``ValueError`` if the data have no
     classes or a value is out of range.
     """
 
@@ -41,7 +41,7 @@ class Contrastive:
         temperature: float = 0.2,
         projection_features: int = 64,
         k: int = 20,
-        probe_c: float = 1.0,
+        probe_l2: float = 0.01,
         probe_examples: int = 10_000,
         monitor: str = "val/knn_accuracy",
         mode: Mode = "max",
@@ -53,17 +53,17 @@ class Contrastive:
             )
         if not (math.isfinite(temperature) and temperature > 0):
             raise ValueError(f"Contrastive: temperature={temperature}, expected a positive number such as 0.2")
-        if min(projection_features, k, probe_examples) < 1 or not probe_c > 0:
+        if min(projection_features, k, probe_examples) < 1 or not probe_l2 > 0:
             raise ValueError(
                 f"Contrastive: projection_features={projection_features}, k={k}, probe_examples={probe_examples}, "
-                f"probe_c={probe_c}, expected positive numbers"
+                f"probe_l2={probe_l2}, expected positive numbers"
             )
         check_monitor("Contrastive", monitor, mode, self.better)
         self.monitor = monitor
         self.mode: Mode = mode
         self.out_features = projection_features
         self.temperature = temperature
-        self.k, self.probe_c, self.probe_examples = k, probe_c, probe_examples
+        self.k, self.probe_l2, self.probe_examples = k, probe_l2, probe_examples
         self._dims = len(data.input_shape) + 2
 
     def loss(self, net: Net, batch: Batch) -> Tensor:
@@ -107,7 +107,7 @@ class Contrastive:
         found: dict[str, float] = {}
         for name, (known, asked) in pairs.items():
             found[f"{name}knn_accuracy"] = self._knn(known, fitted, asked, held)
-            found[f"{name}probe_accuracy"] = probe_accuracy(known, fitted.targets, asked, held.targets, self.probe_c)
+            found[f"{name}probe_accuracy"] = probe_accuracy(known, fitted.targets, asked, held.targets, self.probe_l2)
         return found
 
     def _knn(self, known: Tensor, fitted: Batch, asked: Tensor, held: Batch) -> float:

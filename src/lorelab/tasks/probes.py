@@ -35,16 +35,17 @@ def knn_accuracy(train: Tensor, train_labels: Tensor, held: Tensor, held_labels:
     return right / len(held)
 
 
-def probe_accuracy(train: Tensor, train_labels: Tensor, held: Tensor, held_labels: Tensor, c: float) -> float:
+def probe_accuracy(train: Tensor, train_labels: Tensor, held: Tensor, held_labels: Tensor, l2: float) -> float:
     """Accuracy on ``held`` of scikit-learn's multinomial logistic regression on standardised ``train``.
 
-    ``c``: inverse strength of the L2 penalty. At most 1,000 steps of L-BFGS to a tolerance of 1e-3 in the gradient.
+    It minimises mean cross-entropy plus ``l2 / 2`` times the squared weights, so that ``l2`` means the same for few
+    examples as for many. At most 1,000 steps of L-BFGS to a tolerance of 1e-3 in the gradient.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    probe = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=1000, tol=1e-3))
+    probe = make_pipeline(StandardScaler(), LogisticRegression(C=1 / (l2 * len(train)), max_iter=1000, tol=1e-3))
     probe.fit(train.cpu().numpy(), train_labels.cpu().numpy())
     return float(probe.score(held.cpu().numpy(), held_labels.cpu().numpy()))
 

@@ -112,7 +112,9 @@ def orientation(runs: Sequence[StoredRun], metric: str) -> tuple[str, Literal["m
     for name, mode in ends:
         if metric == "score" or kind == name.rpartition("/")[2].lower():
             return name, "min" if mode == "min" else "max"
-    smaller = metric == "seconds" or any(word in kind for word in ("loss", "error", "rmse", "mse", "mae", "perplexity"))
+    smaller = metric == "seconds" or any(
+        word in kind for word in ("loss", "error", "rmse", "mse", "mae", "perplexity", "bits_per")
+    )
     return next(iter(ends), ("", ""))[0], "min" if smaller else "max"
 
 

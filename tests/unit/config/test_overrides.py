@@ -67,3 +67,11 @@ def test_the_origin_of_a_value_is_the_last_file_that_set_it() -> None:
 def test_a_value_that_is_still_missing_can_be_set() -> None:
     (composed,) = compose_all(["data=table", "data.path=mine.csv", "data.target=price"])
     assert composed.cfg.data.path == "mine.csv"
+
+
+def test_a_data_set_of_another_kind_brings_its_net_and_its_augmentation() -> None:
+    (text,) = compose_all(["data=help_topics"])
+    assert (text.origin.choices["task"], text.origin.choices["model"]) == ("language", "transformer")
+    (points,) = compose_all(["data=rings"])
+    assert (points.origin.choices["task"], points.origin.choices["augment"]) == ("nce", "noise")
+    assert compose_all(["data=help_topics", "model=char_mlp"])[0].origin.choices["model"] == "char_mlp"

@@ -41,6 +41,12 @@ def test_a_wrong_type_says_what_was_found_and_expected(override: str, found: str
     assert expected in message.partition("expected:")[2]
 
 
+def test_batches_without_examples_are_refused() -> None:
+    message = refused("loader.batch_size=0", "loader.workers=-1")
+    assert "override loader.batch_size=0\n  found:    0\n  expected: a number of at least 1" in message
+    assert "override loader.workers=-1" in message
+
+
 def test_a_missing_value_is_named() -> None:
     assert "set it: optimizer.lr=VALUE" in refused("optimizer.lr=???")
 

@@ -151,7 +151,7 @@ def test_the_representation_is_predicted_not_the_projection():
         ({"temperature": 0}, "temperature=0, expected a positive number"),
         ({"projection_features": 0}, "projection_features=0"),
         ({"k": 0}, "k=0"),
-        ({"probe_c": 0}, "probe_c=0"),
+        ({"probe_l2": 0}, "probe_l2=0"),
         ({"monitor": "val/probe_accuracy"}, "not measured by this task"),
         ({"mode": "min"}, "expected mode='max'"),
         ({"data": DataSpec("plane", "table", (3,), "real")}, "of kind 'real', expected 'class'"),
