@@ -23,7 +23,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 demo: $(READY)  ## run a real sweep on digits, compare it and say how to browse it
-	$(BIN)/lorelab train -m experiment=digits_mlp optimizer.lr=0.0001,0.001,0.01,0.1 seed=0,1,2 progress=plain
+	$(BIN)/lorelab train -m experiment=digits_mlp optimizer.lr=0.0001,0.001,0.01,0.1 seed=0,1,2 trainer.threads=1 progress=plain
 	$(BIN)/lorelab compare --by optimizer.lr --metric test/accuracy --sweep latest --picture outputs/demo.png
 	@echo
 	@echo "The picture: outputs/demo.png. Browse the runs: make ui (or $(BIN)/lorelab ui)"

@@ -39,7 +39,7 @@ def test_a_preset_says_what_it_asks_and_what_to_expect(preset: str) -> None:
 FILES = {
     "fashion_mnist": "FashionMNIST/raw/train-images-idx3-ubyte",
     "mnist": "MNIST/raw/train-images-idx3-ubyte",
-    "cifar10": "cifar-10-batches-py",
+    "cifar10": "cifar-10-batches-py/data_batch_1",
     "california": "california_housing/housing.csv",
     "tinyshakespeare": "tinyshakespeare/input.txt",
 }

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.table import Table
 
 from lorelab.records import RunRecord
 
 
 def print_outcome(record: RunRecord, console: Console | None = None) -> None:
     """Score, test metrics, time, name and where to look, on standard output."""
-    table = Table(show_header=False, box=None, padding=(0, 2))
     at = "" if record.best_step is None else f" (best, step {record.best_step})"
     score = "never measured" if record.score is None else f"{record.score:.4g}{at}"
     rows = {"run": record.name, "status": str(record.status), record.monitor: score}
@@ -21,6 +19,7 @@ def print_outcome(record: RunRecord, console: Console | None = None) -> None:
     rows["time"] = f"{record.seconds:.1f} s, {record.steps} steps"
     rows["where"] = record.location or "not stored (tracker=none)"
     rows["look"] = "lorelab runs | lorelab ui"
+    console = console or Console(highlight=False)
+    width = max(map(len, rows))
     for key, value in rows.items():
-        table.add_row(key, value)
-    (console or Console(soft_wrap=True)).print(table)
+        console.print(f"  {key:<{width}}  {value}", soft_wrap=True, markup=False)

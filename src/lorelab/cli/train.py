@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 from lorelab.config.origin import Origin
 from lorelab.config.overrides import compose_all
 from lorelab.config.resolvers import register_resolvers
-from lorelab.errors import LorelabError
+from lorelab.errors import ConfigError, LorelabError, Problem
 from lorelab.paths import CONF, ROOT
 
 if TYPE_CHECKING:
@@ -26,16 +26,17 @@ _LOOKS_ONLY = ("-h", "--help", "--hydra-help", "--cfg", "-c", "--info", "-i", "-
 
 def main(argv: Sequence[str]) -> int:
     """Checks the whole command line, then hands it to Hydra."""
-    register_resolvers()
-    if not any(word.partition("=")[0] in _LOOKS_ONLY for word in argv):
-        _check(argv)
-    from lorelab.training.interrupts import Interrupted
+    from lorelab.training.interrupts import Interrupted, interruptible
 
+    register_resolvers()
     completing = any(word in ("-sc", "--shell-completion") for word in argv)
     sys.argv = ["lorelab" if completing else "lorelab train", *argv]  # a shell completes for the name of the program
     decorate = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
     try:
-        decorate(run_job)()
+        with interruptible():
+            if not any(word.partition("=")[0] in _LOOKS_ONLY for word in argv):
+                _check(argv)
+            decorate(run_job)()
     except Interrupted as stop:
         print(f"lorelab train: {stop}", file=sys.stderr)
         return stop.exit_code
@@ -48,6 +49,8 @@ def run_job(cfg: DictConfig) -> float | None:
     try:
         record = train(cfg)
     except LorelabError as error:
+        if HydraConfig.get().mode is RunMode.MULTIRUN:
+            raise  # the other jobs go on; Hydra reports this one at the end
         print(f"lorelab train: {error}", file=sys.stderr)
         raise SystemExit(2) from error
     return record.score
@@ -107,5 +110,11 @@ def _check(argv: Sequence[str]) -> None:
     )
     from lorelab.config.validate import validate
 
+    problems: list[Problem] = []
     for each in composed:
-        validate(each.cfg, each.origin)
+        try:
+            validate(each.cfg, each.origin)
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(dict.fromkeys(problems))

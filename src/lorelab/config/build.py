@@ -56,7 +56,7 @@ def build(cfg: DictConfig, origin: Origin) -> Parts:
         net = _fitted(cfg, "model", lambda: make_net(**shape), origin)
     learner = Learner(net, task, instantiate(cfg.optimizer), instantiate(cfg.scheduler), spec.class_names)
     callbacks = tuple(instantiate(part) for part in cfg.callbacks.values() if part is not None)
-    return Parts(learner, data, settings, instantiate(cfg.tracker), callbacks)
+    return Parts(learner, data, settings, _made(cfg, "tracker", origin), callbacks)
 
 
 def _made(cfg: DictConfig, path: str, origin: Origin) -> Any:

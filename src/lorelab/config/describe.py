@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from lorelab.config.origin import Origin
+from lorelab.config.signatures import RESERVED
 from lorelab.records import DatasetRecord, RunStart
 from lorelab.training.provenance import Provenance
 
@@ -35,7 +36,7 @@ def describe(
     """All that is known of a run before its first step. ``sweep`` is shared by the runs of one multirun."""
     config = resolved(cfg)
     params = {group.replace("/", "."): str(origin.choices[group]) for group in _CHOICES if origin.choices.get(group)}
-    params |= {key: str(value) for key, value in flatten(config).items() if _is_parameter(key)}
+    params |= {key: str(value) for key, value in flatten(config).items() if value != {} and _is_parameter(key)}
     tags = {f"lorelab.{key}": str(value) for key, value in config["tags"].items()}
     tags |= {f"lorelab.{group}": params[group] for group in ("task", "data") if group in params}
     tags |= {"lorelab.signature": signature(config)} | provenance.tags()
@@ -77,7 +78,7 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _is_parameter(key: str) -> bool:
     first, last = key.split(".", maxsplit=1)[0], key.rsplit(".", maxsplit=1)[-1]
-    return first not in ("paths", "tracker", "progress", "tags", "callbacks") and last not in ("_target_", "_partial_")
+    return first not in ("paths", "tracker", "progress", "tags", "callbacks") and last not in RESERVED
 
 
 def _name(cfg: DictConfig, origin: Origin) -> str:

@@ -47,7 +47,13 @@ class Origin:
     def of_message(self, path: str, node: Mapping[str, object], message: str) -> str:
         """Origin of the key of ``node`` (at ``path``) that an error message mentions, else of the whole node."""
         mentioned = [key for key in map(str, node) if not key.startswith("_") and re.search(rf"\b{key}\b", message)]
-        return self.of(f"{path}.{mentioned[0]}" if mentioned else path)
+        if mentioned:
+            return self.of(f"{path}.{mentioned[0]}")
+        for override in self.overrides:  # torch says "Invalid learning rate: -1.0" and not lr
+            key, _, value = override.lstrip("+~").partition("=")
+            if key.startswith(f"{path}.") and value and value in message:
+                return f"override {override}"
+        return self.of(path)
 
     def _group_file(self, key: str) -> Path | None:
         """File of the innermost group that holds ``key``: ``model.head.bias`` lies in ``model/head/linear.yaml``."""

@@ -47,9 +47,10 @@ def compose_all(
         parsed, problems = _parse(overrides, loader)
         groups = [o for o in parsed if _is_group(o, loader)]
         values = [o for o in parsed if not _is_group(o, loader)]
-        problems += [p for o in groups for p in _check_options(o, loader)] if not config_dir else []
-        if problems:
-            raise ConfigError(problems)
+        if not config_dir:
+            wrong = {o.input_line: bad for o in groups if (bad := list(_check_options(o, loader)))}
+            problems += [problem for bad in wrong.values() for problem in bad]
+            groups = [o for o in groups if o.input_line not in wrong]  # the rest is looked at all the same
         found: list[Composed] = []
         for choices in itertools.islice(_combinations(groups), _MOST_GROUP_COMBINATIONS):
             base = _compose(config_name, [*search_path, *choices])

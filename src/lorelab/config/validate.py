@@ -15,6 +15,9 @@ from lorelab.errors import ConfigError, Problem
 
 _PLAIN: Mapping[str, Any] = {"seed": int, "progress": Literal["auto", "plain", "quiet"], "tags": dict[str, Any]}
 """Keys at the top level that no ``_target_`` declares."""
+_REQUIRED = frozenset(
+    {"data", "task", "model", "optimizer", "scheduler", "trainer", "callbacks", "tracker", "loader", *_PLAIN}
+)
 
 
 def validate(cfg: DictConfig, origin: Origin) -> None:
@@ -27,21 +30,27 @@ def validate(cfg: DictConfig, origin: Origin) -> None:
     Raises:
         ConfigError: with every problem found.
     """
-    problems = list(_unresolved(cfg, origin))
+    removed = sorted(_REQUIRED - {str(key) for key in cfg})
+    problems = [Problem(f"override ~{key}", f"no '{key}'", "a config with it", f"leave out ~{key}") for key in removed]
+    problems += _unresolved(cfg, origin)
     if problems:
         raise ConfigError(problems)
     targets: dict[str, Callable[..., Any]] = {}
+    flawed: set[str] = set()
     for path, node in _targets(cfg):
         try:
             targets[path] = locate(str(node["_target_"]))
         except ImportError as error:
             where = origin.of(f"{path}._target_")
             problems.append(Problem(where, str(node["_target_"]), "an importable function or class", str(error)))
+            flawed.add(path.partition(".")[0])
             continue
-        problems += check_signature(path, node, targets[path], origin)
+        found = list(check_signature(path, node, targets[path], origin))
+        problems += found
+        flawed |= {path.partition(".")[0]} if found else set()
     problems += _check_plain(cfg, origin)
+    problems += _rehearse(cfg, origin, flawed)
     if not problems:
-        problems += _rehearse(cfg, origin)
         problems += _check_combinations(cfg, origin)
     problems += _check_kinds(cfg, targets, origin)
     if problems:
@@ -97,7 +106,7 @@ def _check_plain(cfg: DictConfig, origin: Origin) -> Iterator[Problem]:
             yield Problem(origin.of(f"loader.{key}"), str(cfg.loader[key]), f"a number of at least {minimum}")
 
 
-def _rehearse(cfg: DictConfig, origin: Origin) -> Iterator[Problem]:
+def _rehearse(cfg: DictConfig, origin: Origin, flawed: set[str]) -> Iterator[Problem]:
     """Builds the parts that cost nothing, because they check their own ranges."""
     import torch
 
@@ -108,7 +117,7 @@ def _rehearse(cfg: DictConfig, origin: Origin) -> Iterator[Problem]:
         "optimizer": lambda part: part([torch.zeros(1, requires_grad=True)]),
     }
     for path, use in cheap.items():
-        if isinstance(cfg.get(path), DictConfig) and "_target_" in cfg[path]:
+        if path not in flawed and isinstance(cfg.get(path), DictConfig) and "_target_" in cfg[path]:
             try:
                 use(instantiate(cfg[path]))
             except Exception as error:

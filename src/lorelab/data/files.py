@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -29,17 +31,23 @@ def fetch(what: str, files: Iterable[Path], download: Callable[[], object]) -> N
     if all(path.is_file() for path in wanted):
         return
     missing = next(path for path in wanted if not path.is_file())
+    created = [folder for folder in (missing.parent, *missing.parent.parents) if not folder.exists()]
     try:
         from filelock import FileLock
 
-        missing.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(missing.parent / ".download.lock"):
+        # Not in the data root, where a failed download must leave nothing.
+        name = hashlib.sha256(str(missing.parent).encode()).hexdigest()[:16]
+        with FileLock(Path(tempfile.gettempdir()) / f"lorelab-download-{name}.lock"):
             if not all(path.is_file() for path in wanted):
+                missing.parent.mkdir(parents=True, exist_ok=True)
                 download()
     except (OSError, RuntimeError) as error:  # torchvision reports failed downloads as RuntimeError
-        reason = str(error).strip().splitlines() or [type(error).__name__]
+        for folder in created:
+            with contextlib.suppress(OSError):  # not empty: something did come
+                folder.rmdir()
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(
-            f"{what} is not there: looked for {missing} and could not download it ({reason[0]}).\n"
+            f"{what} is not there: looked for {missing} and could not download it ({reason}).\n"
             "Expected the file, or a network connection and a folder that can be written to.\n"
             "Set LORELAB_DATA_DIR (or data.root) to a folder that has it, or run once where there is a network."
         ) from error

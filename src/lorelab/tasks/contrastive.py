@@ -27,8 +27,8 @@ class Contrastive:
     ``projection_features`` outputs; the representation is what the head sees.
 
     Labels are used by the probes alone: ``k`` nearest neighbours and, at the test, logistic regression with L2
-    penalty ``probe_l2``, fitted on at most ``probe_examples`` training examples. Raises ``ValueError`` if the data have no
-    classes or a value is out of range.
+    penalty ``probe_l2``, fitted on at most ``probe_examples`` training examples. Raises ``ValueError`` if the data have
+    no classes or a value is out of range.
     """
 
     accepts_inputs: ClassVar[frozenset[str]] = frozenset({"image", "table"})

@@ -24,7 +24,7 @@ from lorelab.tracking.protocol import Tracker
 from lorelab.training.checkpoint import save_checkpoint
 from lorelab.training.curves import draw_curves
 from lorelab.training.interrupts import Interrupted, interruptible
-from lorelab.training.learner import Diverged, Learner
+from lorelab.training.learner import Best, Diverged, Learner
 from lorelab.training.progress import ProgressLine
 from lorelab.training.settings import TrainerSettings
 
@@ -71,7 +71,11 @@ def fit(
     learner.report = journal
     learner.log_every_n_steps = settings.log_every_n_steps
     begun = time.perf_counter()
-    with interruptible(), tempfile.TemporaryDirectory(prefix="lorelab-", ignore_cleanup_errors=True) as folder:
+    learner.best, learner.evaluated_at, learner.test_metrics = Best(), -1, {}
+    with (
+        interruptible() as signals,
+        tempfile.TemporaryDirectory(prefix="lorelab-", ignore_cleanup_errors=True) as folder,
+    ):
         learner.folder = Path(folder)
         run_id = tracker.start(start)
         record = RunRecord(run_id, start.name, RunStatus.RUNNING, learner.task.monitor, learner.task.mode)
@@ -88,7 +92,9 @@ def fit(
             record = replace(record, status=RunStatus.FAILED, error=traceback.format_exc())
             raise
         finally:
+            signals.held = True  # a run that is being closed is closed whole; a second signal still ends the process
             record = _close(record, learner, journal, data, config or {}, time.perf_counter() - begun)
+        signals.release()
     return record
 
 

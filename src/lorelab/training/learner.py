@@ -76,7 +76,7 @@ class Learner(LightningModule):
         self.evaluated_at = -1
         self.test_metrics: dict[str, float] = {}
         self._losses: list[Tensor] = []
-        self._window_start = 0
+        self._epoch_start = self._batches_read = 0
         self._eval_metrics: MetricCollection | None = None
         self._eval_loss: list[tuple[Tensor, int]] = []
 
@@ -116,7 +116,7 @@ class Learner(LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Windows never span epochs."""
-        self._window_start = self.global_step
+        self._epoch_start, self._batches_read = self.global_step, 0
 
     def on_train_epoch_end(self) -> None:
         """Reads what is left of the epoch."""
@@ -200,12 +200,16 @@ class Learner(LightningModule):
             return
         values = torch.stack(self._losses).float().tolist()
         self._losses.clear()
-        first = self._window_start
-        self._window_start = step = self.global_step
-        for index, value in enumerate(values):
-            if not math.isfinite(value):
-                raise Diverged(first + index // self.trainer.accumulate_grad_batches, f"train/loss is {value}")
+        # Counted in batches: `global_step` lags while a batch is still under way.
+        per_step, first = self.trainer.accumulate_grad_batches, self._batches_read
+        self._batches_read += len(values)
         rate = self.trainer.optimizers[0].param_groups[0]["lr"]
+        bad = next((index for index, value in enumerate(values) if not math.isfinite(value)), None)
+        if bad is not None:
+            step = self._epoch_start + (first + bad) // per_step
+            self.report({"train/loss": values[bad], "lr": rate}, step)
+            raise Diverged(step, f"train/loss is {values[bad]}")
+        step = self._epoch_start + math.ceil(self._batches_read / per_step)
         self.report({"train/loss": sum(values) / len(values), "lr": rate}, step)
 
 

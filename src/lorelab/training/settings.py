@@ -43,6 +43,8 @@ class TrainerSettings:
         limits = {"max_epochs": self.max_epochs, "max_steps": self.max_steps, "max_examples": self.max_examples}
         if all(limit is None for limit in limits.values()):
             raise ValueError("no budget: set one of max_epochs, max_steps, max_examples")
+        if self.devices > 1:
+            raise ValueError(f"devices must be 1, got {self.devices}: use more devices by running several runs at once")
         positive = limits | {
             "accumulate_grad_batches": self.accumulate_grad_batches,
             "check_val_every_n_epoch": self.check_val_every_n_epoch,

@@ -75,3 +75,10 @@ def test_a_data_set_of_another_kind_brings_its_net_and_its_augmentation() -> Non
     (points,) = compose_all(["data=rings"])
     assert (points.origin.choices["task"], points.origin.choices["augment"]) == ("nce", "noise")
     assert compose_all(["data=help_topics", "model=char_mlp"])[0].origin.choices["model"] == "char_mlp"
+
+
+def test_a_bad_option_does_not_hide_a_bad_key() -> None:
+    message = refused("optimizer.lrr=0.1", "model=mpl")
+    assert message.startswith("The configuration has 2 problems")
+    assert "did you mean 'lr'?" in message
+    assert "did you mean 'mlp'" in message

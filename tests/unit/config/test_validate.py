@@ -95,3 +95,16 @@ def test_locate_finds_functions_classes_and_methods() -> None:
         locate("nowhere.thing")
     with pytest.raises(ImportError, match="not a dotted path"):
         locate("thing")
+
+
+@pytest.mark.parametrize("key", ["seed", "model", "trainer", "data"])
+def test_a_part_that_was_removed_is_asked_for(key: str) -> None:
+    assert f"override ~{key}\n  found:    no '{key}'" in refused(f"~{key}")
+
+
+def test_a_value_is_blamed_on_its_override_even_if_the_library_does_not_name_the_key() -> None:
+    assert "override optimizer.lr=-1\n  found:    Invalid learning rate: -1" in refused("optimizer.lr=-1")
+
+
+def test_more_than_one_device_is_refused() -> None:
+    assert "devices must be 1, got 2" in refused("trainer.devices=2")

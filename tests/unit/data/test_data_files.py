@@ -81,3 +81,12 @@ def test_a_file_is_checked_against_its_md5(tmp_path) -> None:
 def test_an_unreadable_file_is_named(tmp_path) -> None:
     with pytest.raises(DataError, match=rf"{tmp_path}/a cannot be read \(No such file.*expected a file with md5 00"):
         verify(tmp_path, {"a": "00"})
+
+
+def test_a_download_that_fails_leaves_nothing_behind(tmp_path):
+    def download() -> None:
+        raise OSError("no\nnetwork")
+
+    with pytest.raises(DataError, match="no network"):
+        fetch("Thing", [tmp_path / "a" / "b" / "file"], download)
+    assert list(tmp_path.iterdir()) == []
