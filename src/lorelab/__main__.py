@@ -41,8 +41,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not {"", str(Path.cwd())} & set(sys.path):
         sys.path.append(str(Path.cwd()))
     if arguments and arguments[0] in ("-sc", "--shell-completion"):
-        arguments = ["train", *arguments]
         line = os.environ.get("COMP_LINE", "")
+        command = line.split()[1:2]
+        if not command or (line.split()[-1:] == command and not line.endswith(" ")):
+            print(*(name for name in COMMANDS if name.startswith("".join(command))), sep="\n")
+            return 0
+        if command != ["train"]:  # the others take no overrides
+            return 0
+        arguments = ["train", *arguments]
         os.environ["COMP_LINE"] = re.sub(r"^(\S+\s+)train\s", r"\1", line)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_USAGE)

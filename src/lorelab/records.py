@@ -6,7 +6,7 @@ Nothing here imports a heavy library at run time, so that listing runs or printi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -15,6 +15,23 @@ if TYPE_CHECKING:
 
 InputKind = Literal["image", "table", "text", "points"]
 TargetKind = Literal["class", "real", "token", "none"]
+
+
+VOLATILE = (
+    "paths",
+    "tracker",
+    "progress",
+    "tags",
+    "force",
+    "resume",
+    "loader.workers",
+    "loader.memory_limit_gb",
+    "loader.eval_batch_size",
+    "data.root",
+    "trainer.checkpoint_every_steps",
+    "trainer.checkpoint_every_seconds",
+)
+"""Keys of a config, with all below them, that may change without the result changing: not part of its signature."""
 
 
 class Batch(NamedTuple):
@@ -90,6 +107,13 @@ class RunStart:
     files: Mapping[str, str] = field(default_factory=dict)
     """Text artifacts by path: ``{"config/resolved.yaml": "..."}``."""
     dataset: DatasetRecord | None = None
+    resume: str = ""
+    """Id of the interrupted run that goes on, "" for a new one."""
+
+    def going_on(self, run_id: str, name: str, tags: Mapping[str, str]) -> RunStart:
+        """The same as the start of an interrupted run that goes on, whose facts stand."""
+        count = str(int(tags.get("lorelab.resumed", 0)) + 1)
+        return replace(self, name=name, resume=run_id, tags={"lorelab.resumed": count})
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,20 @@ if TYPE_CHECKING:
     from lorelab.tracking.aggregate import Comparison, Group
     from lorelab.tracking.mlflow_store import MLflowStore
 
-STATISTICS = ("n", "mean", "sd", "low", "high", "best", "worst", "diverged", "failed", "unfinished", "missing")
+STATISTICS = (
+    "n",
+    "mean",
+    "sd",
+    "low",
+    "high",
+    "best",
+    "worst",
+    "diverged",
+    "failed",
+    "killed",
+    "unfinished",
+    "missing",
+)
 
 
 def main(argv: Sequence[str]) -> int:

@@ -31,7 +31,8 @@ def main(argv: Sequence[str]) -> int:
     found = list(store.runs(filters=filters, limit=limit + 1))
     if not found:
         explain_none(store, filters)
-    elif args.json:
+        return 1
+    if args.json:
         print(json.dumps([strict(asdict(run)) for run in found[:limit]], indent=2))
     else:
         columns = args.columns or list(COLUMNS)
@@ -45,7 +46,9 @@ def main(argv: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("lorelab runs", description="Lists stored runs.", epilog=FILTER_HELP)
     add_store_options(parser)
-    parser.add_argument("--last", type=int, default=50, metavar="N", help="the N newest only (default 50, 0 for all)")
+    parser.add_argument(
+        "--last", type=_count, default=50, metavar="N", help="the N newest only (default 50, 0 for all)"
+    )
     parser.add_argument("--sort", default="started", metavar="WHAT", help="started, score, seconds or any metric")
     parser.add_argument("--columns", type=_names, metavar="A,B", help=f"default {','.join(COLUMNS)}; or any parameter,"
                         " metric or tag")  # fmt: skip
@@ -76,8 +79,9 @@ def explain_none(store: MLflowStore, filters: Mapping[str, str]) -> None:
     if there:
         require_names(list(filters), there, "filter")
     asked = " ".join(f"{key}={value}" for key, value in filters.items())
-    advice = f"No run fits {asked}." if there and asked else "There are no runs yet. Train one: lorelab train"
-    print(f"{advice} (store: {store.uri})", file=sys.stderr)
+    where = f"experiment '{store.experiment}'" if store.experiment else "any experiment"
+    advice = f"No run fits {asked}" if there and asked else "There are no runs yet; train one with lorelab train"
+    print(f"{advice} ({where}, store {store.uri}).", file=sys.stderr)
 
 
 def show(table: Table) -> None:
@@ -156,6 +160,12 @@ def _require_columns(names: Sequence[str], runs: Sequence[StoredRun]) -> None:
 
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of runs; expected 0 (all) or more")
+    return int(text)
 
 
 def _filter(text: str) -> tuple[str, str]:

@@ -16,12 +16,17 @@ from lorelab.config.origin import Origin
 from lorelab.config.overrides import compose_all
 from lorelab.config.resolvers import register_resolvers
 from lorelab.errors import ConfigError, LorelabError, Problem
-from lorelab.paths import CONF, ROOT
+from lorelab.paths import CONF
 
 if TYPE_CHECKING:
     from lorelab.records import RunRecord
 
-_LOOKS_ONLY = ("-h", "--help", "--hydra-help", "--cfg", "-c", "--info", "-i", "--shell-completion", "-sc", "--version")
+_NO_CONFIG = ("-h", "--help", "--hydra-help", "--shell-completion", "-sc", "--version")
+_LOOKS_ONLY = ("--cfg", "-c", "--info", "-i")
+_WITH_A_VALUE = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--package", "-p", *_LOOKS_ONLY)
+
+_ended: list[RunRecord] = []
+"""Of this process's multirun, for the table at its end."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -29,65 +34,68 @@ def main(argv: Sequence[str]) -> int:
     from lorelab.training.interrupts import Interrupted, interruptible
 
     register_resolvers()
+    run = next((word.partition("=")[2] for word in argv if word.startswith("resume=")), "null")
     completing = any(word in ("-sc", "--shell-completion") for word in argv)
     sys.argv = ["lorelab" if completing else "lorelab train", *argv]  # a shell completes for the name of the program
     decorate = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
     try:
         with interruptible():
-            if not any(word.partition("=")[0] in _LOOKS_ONLY for word in argv):
+            if run not in ("", "null"):
+                _resume(argv, run)
+                return 0
+            if not any(word.partition("=")[0] in _NO_CONFIG for word in argv):
                 _check(argv)
             decorate(run_job)()
     except Interrupted as stop:
         print(f"lorelab train: {stop}", file=sys.stderr)
         return stop.exit_code
+    finally:
+        if _ended:
+            from lorelab.cli.outcome import print_outcomes
+
+            print_outcomes(_ended)
+            _ended.clear()
     return 0
 
 
 def run_job(cfg: DictConfig) -> float | None:
     """One run, as Hydra calls it, in this process or in a launcher's worker. Returns the score, for a sweeper."""
+    from lorelab.cli.launch import launch
+
     register_resolvers()
+    job = HydraConfig.get()
+    many = job.mode is RunMode.MULTIRUN
+    sweep = "-".join(Path(job.sweep.dir).parts[-2:]) if many else None
     try:
-        record = train(cfg)
+        record = launch(cfg, Origin.of_hydra(job, job.overrides.task), sweep=sweep)
     except LorelabError as error:
-        if HydraConfig.get().mode is RunMode.MULTIRUN:
+        if many:
             raise  # the other jobs go on; Hydra reports this one at the end
         print(f"lorelab train: {error}", file=sys.stderr)
         raise SystemExit(2) from error
+    _show(record, cfg.progress, many=many)
     return record.score
 
 
-def train(cfg: DictConfig) -> RunRecord:
-    """Validates, builds and fits the config of one Hydra job, and says where the result lies."""
-    from lorelab.config.build import build
-    from lorelab.config.describe import describe, resolved
-    from lorelab.config.validate import validate
-    from lorelab.training.fit import fit
-    from lorelab.training.progress import ProgressLine
-    from lorelab.training.provenance import capture
+def _show(record: RunRecord, progress: str, *, many: bool = False) -> None:
+    if progress == "quiet":
+        return
+    if many:
+        _ended.append(record)
+        return
+    from lorelab.cli.outcome import print_outcome
 
-    job = HydraConfig.get()
-    origin = Origin.of_hydra(job, job.overrides.task)
-    validate(cfg, origin)
-    parts = build(cfg, origin)
-    many = job.mode is RunMode.MULTIRUN
-    sweep = "-".join(Path(job.sweep.dir).parts[-2:]) if many else None
-    start = describe(cfg, origin, capture(ROOT), parts.data.splits.record, sweep)
-    record = fit(
-        parts.learner,
-        parts.data,
-        parts.settings,
-        tracker=parts.tracker,
-        start=start,
-        seed=cfg.seed,
-        callbacks=parts.callbacks,
-        progress=ProgressLine(cfg.progress),
-        config=resolved(cfg),
-    )
-    if cfg.progress != "quiet" and not many:
-        from lorelab.cli.outcome import print_outcome
+    print_outcome(record)
 
-        print_outcome(record)
-    return record
+
+def _resume(argv: Sequence[str], run: str) -> None:
+    from lorelab.cli.resume import resume
+
+    overrides = [word for word in argv if not word.startswith("resume=")]
+    if flags := [word for word in overrides if word.startswith("-")]:
+        raise LorelabError(f"resume={run}: found {' '.join(flags)}; expected one run and no options.")
+    progress = next((word.partition("=")[2] for word in overrides if word.startswith("progress=")), "auto")
+    _show(resume(run, overrides), progress)
 
 
 def _check(argv: Sequence[str]) -> None:
@@ -96,7 +104,7 @@ def _check(argv: Sequence[str]) -> None:
     words = iter(argv)
     for word in words:
         name, has_value, value = word.partition("=")
-        if name in ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--package", "-p"):
+        if name in _WITH_A_VALUE:
             options[name] = value if has_value else next(words, "")
         elif not word.startswith("-"):
             overrides.append(word)
@@ -108,6 +116,8 @@ def _check(argv: Sequence[str]) -> None:
         config_dir=str(Path(folder).absolute()) if folder else None,
         config_name=options.get("--config-name", options.get("-cn", "config")),
     )
+    if any(name in options for name in _LOOKS_ONLY):  # a config that cannot run can be looked at
+        return
     from lorelab.config.validate import validate
 
     problems: list[Problem] = []

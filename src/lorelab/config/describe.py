@@ -12,36 +12,33 @@ from omegaconf import DictConfig, OmegaConf
 
 from lorelab.config.origin import Origin
 from lorelab.config.signatures import RESERVED
-from lorelab.records import DatasetRecord, RunStart
+from lorelab.records import VOLATILE, DatasetRecord, RunStart
 from lorelab.training.provenance import Provenance
-
-VOLATILE = (
-    "paths",
-    "tracker",
-    "progress",
-    "tags",
-    "loader.workers",
-    "loader.memory_limit_gb",
-    "loader.eval_batch_size",
-    "data.root",
-)
-"""Keys that may change without the result changing: they are not part of the signature."""
 
 _CHOICES = ("experiment", "data", "augment", "task", "model", "model/head", "optimizer", "scheduler")
 
 
 def describe(
-    cfg: DictConfig, origin: Origin, provenance: Provenance, dataset: DatasetRecord, sweep: str | None = None
+    cfg: DictConfig,
+    origin: Origin,
+    provenance: Provenance,
+    dataset: DatasetRecord,
+    *,
+    code: str,
+    sweep: str | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> RunStart:
-    """All that is known of a run before its first step. ``sweep`` is shared by the runs of one multirun."""
+    """All that is known of a run before its first step. ``code``: its version, for the signature. ``sweep`` is shared
+    by the runs of one multirun; ``tags`` are further ones, whole names."""
     config = resolved(cfg)
     params = {group.replace("/", "."): str(origin.choices[group]) for group in _CHOICES if origin.choices.get(group)}
     params |= {key: str(value) for key, value in flatten(config).items() if value != {} and _is_parameter(key)}
-    tags = {f"lorelab.{key}": str(value) for key, value in config["tags"].items()}
-    tags |= {f"lorelab.{group}": params[group] for group in ("task", "data") if group in params}
-    tags |= {"lorelab.signature": signature(config)} | provenance.tags()
+    own = {f"lorelab.{key}": str(value) for key, value in config["tags"].items()} | dict(tags or {})
+    own |= {f"lorelab.{group}": params[group] for group in ("task", "data") if group in params}
+    own |= {"lorelab.signature": signature(config, dataset.fingerprint, code), "lorelab.code": code}
+    own |= provenance.tags() | {"lorelab.checkpoints": f"{config['paths']['outputs']}/checkpoints"}
     if sweep:
-        tags["lorelab.sweep"] = sweep
+        own["lorelab.sweep"] = sweep
     files = {
         "config/resolved.yaml": OmegaConf.to_yaml(OmegaConf.create(config)),
         "config/overrides.yaml": OmegaConf.to_yaml(OmegaConf.create(list(origin.overrides))),
@@ -49,7 +46,7 @@ def describe(
     }
     if provenance.patch:
         files["provenance/uncommitted.patch"] = provenance.patch
-    return RunStart(_name(cfg, origin), params, tags, files, dataset)
+    return RunStart(_name(cfg, origin), params, own, files, dataset)
 
 
 def resolved(cfg: DictConfig) -> dict[str, Any]:
@@ -57,12 +54,22 @@ def resolved(cfg: DictConfig) -> dict[str, Any]:
     return OmegaConf.to_container(cfg, resolve=True)  # type: ignore[return-value]
 
 
-def signature(config: Mapping[str, Any]) -> str:
-    """SHA-256 (first 16 hex digits) over a resolved config without its ``VOLATILE`` keys, in any key order."""
+def signature(config: Mapping[str, Any], fingerprint: str, code: str) -> str:
+    """SHA-256 (first 16 hex digits) over a resolved config without its ``VOLATILE`` keys, in any key order, the data's
+    fingerprint and the version of the code: runs that agree in it would repeat each other."""
     kept = {
         k: v for k, v in flatten(config).items() if not any(k == name or k.startswith(f"{name}.") for name in VOLATILE)
     }
-    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    whole = {"config": kept, "data": fingerprint, "code": code}
+    return hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def targets_of(config: Any) -> set[str]:
+    """Every ``_target_`` in plain containers, at any depth."""
+    if isinstance(config, Mapping):
+        own = {str(config["_target_"])} if "_target_" in config else set()
+        return own.union(*map(targets_of, config.values()))
+    return set().union(*map(targets_of, config)) if isinstance(config, list) else set()
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -78,7 +85,9 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _is_parameter(key: str) -> bool:
     first, last = key.split(".", maxsplit=1)[0], key.rsplit(".", maxsplit=1)[-1]
-    return first not in ("paths", "tracker", "progress", "tags", "callbacks") and last not in RESERVED
+    return (
+        first not in ("paths", "tracker", "progress", "tags", "callbacks", "force", "resume") and last not in RESERVED
+    )
 
 
 def _name(cfg: DictConfig, origin: Origin) -> str:

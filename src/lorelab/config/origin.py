@@ -45,10 +45,12 @@ class Origin:
         return f"{_relative(group_file) if group_file else 'conf/config.yaml'}: {key}"
 
     def of_message(self, path: str, node: Mapping[str, object], message: str) -> str:
-        """Origin of the key of ``node`` (at ``path``) that an error message mentions, else of the whole node."""
+        """Origin of the key of ``node`` (at ``path``) that an error message mentions, else of the whole node; of
+        several, the one that the command line set."""
         mentioned = [key for key in map(str, node) if not key.startswith("_") and re.search(rf"\b{key}\b", message)]
         if mentioned:
-            return self.of(f"{path}.{mentioned[0]}")
+            places = [self.of(f"{path}.{key}") for key in mentioned]
+            return next((place for place in places if place.startswith("override ")), places[0])
         for override in self.overrides:  # torch says "Invalid learning rate: -1.0" and not lr
             key, _, value = override.lstrip("+~").partition("=")
             if key.startswith(f"{path}.") and value and value in message:

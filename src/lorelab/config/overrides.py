@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hydra import compose, initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -56,10 +58,7 @@ def compose_all(
             base = _compose(config_name, [*search_path, *choices])
             problems += [p for o in values for p in _check_key(o, base, choices)]
             if not problems:
-                found += [
-                    _checked(config_name, [*search_path, *choices, *settings], len(search_path))
-                    for settings in _one_at_a_time(values)
-                ]
+                found += [_set(base, choices, settings) for settings in _one_at_a_time(values)]
         if problems:
             raise ConfigError(dict.fromkeys(problems))
         return found
@@ -126,9 +125,13 @@ def _compose(config_name: str, overrides: Sequence[str]) -> DictConfig:
     try:
         return compose(config_name, overrides=list(overrides), return_hydra_config=True)
     except (HydraException, OmegaConfBaseException) as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        where = "overrides " + " ".join(overrides) if overrides else "conf/config.yaml"
-        raise ConfigError([Problem(where, " ".join(lines), "a config that Hydra can compose")]) from error
+        raise _refused(overrides, error) from error
+
+
+def _refused(overrides: Sequence[str], error: Exception) -> ConfigError:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    where = "overrides " + " ".join(overrides) if overrides else "conf/config.yaml"
+    return ConfigError([Problem(where, " ".join(lines), "a config that Hydra can compose")])
 
 
 def _check_key(override: Override, base: DictConfig, choices: Sequence[str]) -> Iterator[Problem]:
@@ -157,10 +160,14 @@ def _check_key(override: Override, base: DictConfig, choices: Sequence[str]) -> 
         return
 
 
-def _checked(config_name: str, overrides: Sequence[str], hidden: int) -> Composed:
-    cfg = _compose(config_name, overrides)
-    origin = Origin.of_hydra(cfg.hydra, overrides[hidden:])
-    cfg = cfg.copy()
+def _set(base: DictConfig, choices: Sequence[str], settings: Sequence[str]) -> Composed:
+    """``base`` with further values, by Hydra's own hand but without composing it anew (0.2 s each)."""
+    cfg = copy.deepcopy(base)
+    try:
+        ConfigLoaderImpl._apply_overrides_to_config(OverridesParser.create().parse_overrides(list(settings)), cfg)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise _refused([*choices, *settings], error) from error
+    origin = Origin.of_hydra(cfg.hydra, [*choices, *settings])
     OmegaConf.set_readonly(cfg, False)
     OmegaConf.set_struct(cfg, False)
     cfg.pop("hydra")

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
-from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lorelab.config.origin import Origin
+from lorelab.config.rehearse import rehearse
 from lorelab.config.signatures import check_signature, fits, locate, type_name
 from lorelab.errors import ConfigError, Problem
 
-_PLAIN: Mapping[str, Any] = {"seed": int, "progress": Literal["auto", "plain", "quiet"], "tags": dict[str, Any]}
+_PLAIN: Mapping[str, Any] = {
+    "seed": int,
+    "progress": Literal["auto", "plain", "quiet"],
+    "tags": dict[str, Any],
+    "force": bool,
+}
 """Keys at the top level that no ``_target_`` declares."""
 _REQUIRED = frozenset(
     {"data", "task", "model", "optimizer", "scheduler", "trainer", "callbacks", "tracker", "loader", *_PLAIN}
@@ -24,8 +29,8 @@ def validate(cfg: DictConfig, origin: Origin) -> None:
     """Checks one composed config.
 
     Every interpolation resolves, nothing is missing (``???``), every ``_target_`` can be imported and its signature
-    takes the given keys and types, values lie in the ranges that cheap parts (settings, schedule, optimiser) check
-    themselves, and data, task and model fit each other in kind.
+    takes the given keys and types, values lie in the ranges that the parts check themselves (``rehearse``), and data,
+    task and model fit each other in kind.
 
     Raises:
         ConfigError: with every problem found.
@@ -49,10 +54,11 @@ def validate(cfg: DictConfig, origin: Origin) -> None:
         problems += found
         flawed |= {path.partition(".")[0]} if found else set()
     problems += _check_plain(cfg, origin)
-    problems += _rehearse(cfg, origin, flawed)
+    unfit = list(_check_kinds(cfg, targets, origin))
+    problems += rehearse(cfg, targets, flawed | ({"task", "model"} if unfit else set()), origin)
     if not problems:
         problems += _check_combinations(cfg, origin)
-    problems += _check_kinds(cfg, targets, origin)
+    problems += unfit
     if problems:
         raise ConfigError(problems)
 
@@ -106,25 +112,6 @@ def _check_plain(cfg: DictConfig, origin: Origin) -> Iterator[Problem]:
             yield Problem(origin.of(f"loader.{key}"), str(cfg.loader[key]), f"a number of at least {minimum}")
 
 
-def _rehearse(cfg: DictConfig, origin: Origin, flawed: set[str]) -> Iterator[Problem]:
-    """Builds the parts that cost nothing, because they check their own ranges."""
-    import torch
-
-    cheap: dict[str, Callable[[Any], Any]] = {
-        "trainer": lambda part: part,
-        "scheduler": lambda part: part,
-        "augment": lambda part: part,
-        "optimizer": lambda part: part([torch.zeros(1, requires_grad=True)]),
-    }
-    for path, use in cheap.items():
-        if path not in flawed and isinstance(cfg.get(path), DictConfig) and "_target_" in cfg[path]:
-            try:
-                use(instantiate(cfg[path]))
-            except Exception as error:
-                reason = str(error.__cause__ or error).splitlines()[0]
-                yield Problem(origin.of_message(path, cfg[path], reason), reason, "values in range")
-
-
 def _check_kinds(cfg: DictConfig, targets: Mapping[str, Callable[..., Any]], origin: Origin) -> Iterator[Problem]:
     """Impossible combinations: a task on targets of another kind, a part on inputs it cannot read."""
     source = targets.get("data")
@@ -155,7 +142,7 @@ def _check_combinations(cfg: DictConfig, origin: Origin) -> Iterator[Problem]:
             "an optimiser that is not fused: Lightning cannot clip what a fused one unscales itself",
             "optimizer.fused=false",
         )
-    if trainer.accelerator == "gpu" and not torch.cuda.is_available():
-        yield Problem(
-            origin.of("trainer.accelerator"), "gpu, but PyTorch finds none", "a device that is here", "trainer=cpu"
-        )
+    here: dict[str, Callable[[], bool]] = {"gpu": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+    if trainer.accelerator in here and not here[trainer.accelerator]():
+        found = f"{trainer.accelerator}, but PyTorch finds none"
+        yield Problem(origin.of("trainer.accelerator"), found, "a device that is here", "trainer=cpu")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import torch
@@ -65,6 +66,8 @@ class TensorBatches:
 
     def __init__(self, split: Split, order: Order, augment: Augmentation | None = None) -> None:
         self.split, self.order, self.augment = split, order, augment
+        self.skip = 0
+        """Batches that the next iteration leaves out, at its start."""
 
     def __len__(self) -> int:
         return len(self.order)
@@ -74,6 +77,10 @@ class TensorBatches:
         self.order.set_epoch(epoch)
 
     def __iter__(self) -> Iterator[Batch]:
+        skip, self.skip = self.skip, 0  # when the first batch is asked for: Lightning makes iterators it does not use
+        yield from islice(self._batches(), skip, None)  # all are made: augmentation draws in their order
+
+    def _batches(self) -> Iterator[Batch]:
         if self.augment is None:
             yield from self._plain()
             return
@@ -114,6 +121,7 @@ class StreamedBatches:
         workers: int = 0,
     ) -> None:
         self.order, self.augment, self.normalise = order, augment, normalise
+        self.skip = 0
         self.device = torch.device(device)
         self.loader: DataLoader[Split] = DataLoader(
             _Rows(split),
@@ -133,6 +141,10 @@ class StreamedBatches:
         self.order.set_epoch(epoch)
 
     def __iter__(self) -> Iterator[Batch]:
+        skip, self.skip = self.skip, 0
+        yield from islice(self._batches(), skip, None)
+
+    def _batches(self) -> Iterator[Batch]:
         generator = self.order.generator("augment", self.device)
         for raw_inputs, raw_targets in self.loader:
             inputs = raw_inputs.to(self.device, non_blocking=True)

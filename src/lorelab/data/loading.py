@@ -57,6 +57,8 @@ class DataModule(LightningDataModule):
         needed = sum(4 * split.inputs.numel() for split in splits.by_name().values())
         self.in_memory = needed <= memory_limit_gb * 1e9
         self._held: dict[tuple[str, torch.device], Split] = {}
+        self.skip_batches = 0
+        """Of the first epoch that is trained: those an interrupted run had seen."""
 
     @property
     def device(self) -> torch.device:
@@ -94,7 +96,9 @@ class DataModule(LightningDataModule):
 
     def train_dataloader(self) -> Batches:
         """Shuffled anew in every epoch; the epoch is the trainer's, so a resumed run goes on where it was."""
-        return self._batches("train", self.batch_size, shuffle=True)
+        batches = self._batches("train", self.batch_size, shuffle=True)
+        batches.skip, self.skip_batches = self.skip_batches, 0
+        return batches
 
     def val_dataloader(self) -> Batches:
         """In the order of the rows."""

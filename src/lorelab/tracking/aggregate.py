@@ -36,7 +36,7 @@ class Group:
     worst: float | None
     diverged: int
     failed: int
-    """Failed or killed."""
+    killed: int
     unfinished: int
     """Still running, or pruned."""
     missing: int
@@ -46,7 +46,7 @@ class Group:
     @property
     def total(self) -> int:
         """All runs of the group, however they ended."""
-        return self.n + self.diverged + self.failed + self.unfinished + self.missing
+        return self.n + self.diverged + self.failed + self.killed + self.unfinished + self.missing
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,8 @@ def _aggregate(values: tuple[str, ...], runs: Sequence[StoredRun], metric: str, 
         best=most if mode == "max" else least,
         worst=least if mode == "max" else most,
         diverged=ends[RunStatus.DIVERGED],
-        failed=ends[RunStatus.FAILED] + ends[RunStatus.KILLED],
+        failed=ends[RunStatus.FAILED],
+        killed=ends[RunStatus.KILLED],
         unfinished=ends[RunStatus.RUNNING] + ends[RunStatus.PRUNED],
         missing=len(finished) - n,
         seeds=tuple(sorted((run.params.get("seed", ABSENT) for run in runs), key=_natural)),

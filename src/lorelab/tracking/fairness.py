@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from lorelab.records import VOLATILE
 from lorelab.tracking.protocol import StoredRun
 
-IGNORED = (
-    *("experiment", "paths", "tags", "tracker", "callbacks", "progress", "data.root"),
-    *("loader.workers", "loader.memory_limit_gb", "loader.eval_batch_size"),
-)
-"""Parameters, with all below them, that name or watch a run and do not change what it learns."""
+IGNORED = (*VOLATILE, "experiment", "callbacks")
+"""Parameters, with all below them, that name or watch a run, and those that do not change what it learns."""
 SHOWN = 6
 
 Groups = Mapping[tuple[str, ...], Sequence[StoredRun]]

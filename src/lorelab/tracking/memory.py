@@ -23,8 +23,8 @@ class MemoryTracker:
         """``(metric, value, step)`` in the order logged."""
         self.tags: dict[str, str] = {}
         self.texts: dict[str, str] = {}
-        self.files: dict[str, Path] = {}
-        """Where each artifact lies, by artifact path. The file itself is not copied."""
+        self.files: dict[str, bytes] = {}
+        """Content of each artifact, by artifact path."""
         self.record: RunRecord | None = None
 
     def start(self, start: RunStart) -> str:
@@ -33,15 +33,22 @@ class MemoryTracker:
         self.run = start
         self.tags = dict(start.tags)
         self.texts = dict(start.files)
-        return uuid4().hex
+        return start.resume or uuid4().hex
+
+    def finished(self, _signature: str) -> RunRecord | None:
+        """None: nothing outlives the process."""
+        return None
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Keeps the points."""
         self.points += [(name, float(value), int(step)) for name, value in metrics.items()]
 
     def artifact(self, path: Path, folder: str = "") -> None:
-        """Keeps the path."""
-        self.files[f"{folder}/{path.name}" if folder else path.name] = path
+        """Keeps the content of a file, or of all files below a folder."""
+        base = path if path.is_dir() else path.parent
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file():
+                self.files["/".join(filter(None, [folder, file.relative_to(base).as_posix()]))] = file.read_bytes()
 
     def text(self, content: str, path: str) -> None:
         """Keeps the text."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-import os
 import re
-import socket
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lorelab.errors import StoreError, nearest
-from lorelab.records import RunStatus
+from lorelab.records import RunRecord, RunStatus
 from lorelab.tracking.database import resolve_uri, sqlite_path
+from lorelab.tracking.liveness import HEARTBEAT, is_gone
 from lorelab.tracking.mlflow_client import LARGEST_FLOAT, connect, store_errors
 from lorelab.tracking.protocol import StoredRun
 from lorelab.tracking.selection import matches, tag_name
@@ -31,6 +32,7 @@ class MLflowStore:
         self.uri = resolve_uri(uri)
         self.experiment = experiment
         self._client: MlflowClient | None = None
+        self._looked_for_dead = False
 
     def runs(
         self, *, filters: Mapping[str, str] | None = None, limit: int = 1000, newest_first: bool = True
@@ -90,6 +92,13 @@ class MLflowStore:
         self._client = self._client or connect(self.uri)
         return self._client
 
+    def _close_dead(self, client: MlflowClient, places: Sequence[str]) -> None:
+        if self._looked_for_dead:
+            return
+        self._looked_for_dead = True
+        with suppress(Exception):  # a store that may be read only
+            close_dead_runs(client, *places)
+
     def _search(self, condition: str, newest_first: bool = True) -> Iterator[StoredRun]:
         path = sqlite_path(self.uri)
         if path is not None and not path.is_file():
@@ -101,12 +110,49 @@ class MLflowStore:
             else:
                 place = client.get_experiment_by_name(self.experiment)
                 places = [] if place is None else [place.experiment_id]
+            self._close_dead(client, places)
             token, order = None, [f"attributes.start_time {'DESC' if newest_first else 'ASC'}"]
             while places:
                 page = client.search_runs(places, condition, max_results=PAGE, order_by=order, page_token=token)
                 yield from map(_stored, page)
                 if not (token := page.token):
                     return
+
+
+def close_dead_runs(client: MlflowClient, *experiments: str) -> None:
+    """Ends as killed what a process left running that is certainly gone (``liveness.is_gone``)."""
+    if not experiments:
+        return
+    for run in client.search_runs(list(experiments), "attributes.status = 'RUNNING'", max_results=PAGE):
+        tags = run.data.tags
+        if is_gone(tags):
+            for key, value in {
+                "lorelab.status": str(RunStatus.KILLED),
+                "lorelab.reason": "its process is gone",
+            }.items():
+                client.set_tag(run.info.run_id, key, value)
+            client.set_terminated(run.info.run_id, "KILLED", int(float(tags.get(HEARTBEAT, time.time())) * 1000))
+
+
+def record_of(run: StoredRun) -> RunRecord:
+    """The record that a run ended with, as far as the store tells."""
+    tags = {key.removeprefix("lorelab."): value for key, value in run.tags.items() if key.startswith("lorelab.")}
+    return RunRecord(
+        run_id=run.run_id,
+        name=run.name,
+        status=RunStatus(run.status),
+        monitor=run.monitor,
+        mode="min" if tags.get("mode") == "min" else "max",
+        score=float(tags["score"]) if "score" in tags else None,
+        best_step=int(tags["best_step"]) if "best_step" in tags else None,
+        steps=int(tags.get("steps", 0)),
+        examples=int(tags.get("examples", 0)),
+        seconds=run.seconds or 0.0,
+        metrics=dict(run.metrics),
+        diverged_at=int(tags["diverged_at"]) if "diverged_at" in tags else None,
+        error=tags.get("reason"),
+        location=run.artifacts.removeprefix("file://"),
+    )
 
 
 def _stored(run: Run) -> StoredRun:
@@ -131,27 +177,13 @@ def _number(value: float) -> float:
 
 
 def _status(mlflow_status: str, tags: Mapping[str, str]) -> str:
-    """A ``RunStatus`` value, also for runs that other programs wrote and for runs whose process was killed outright."""
+    """A ``RunStatus`` value, also for runs that other programs wrote."""
     said = tags.get("lorelab.status", "")
     if mlflow_status in {"RUNNING", "SCHEDULED"}:
-        return str(RunStatus.KILLED if _process_is_gone(tags) else RunStatus.RUNNING)
+        return str(RunStatus.RUNNING)
     if said and said != RunStatus.RUNNING:
         return said
     return {"FINISHED": RunStatus.FINISHED, "FAILED": RunStatus.FAILED}.get(mlflow_status, RunStatus.KILLED).value
-
-
-def _process_is_gone(tags: Mapping[str, str]) -> bool:
-    """SIGKILL and the kernel's out-of-memory killer leave RUNNING for ever; on the same host the process id tells."""
-    pid = tags.get("lorelab.pid", "")
-    if not pid.isdigit() or tags.get("lorelab.host") != socket.gethostname():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
 
 
 def _server_filter(filters: Mapping[str, str]) -> str:

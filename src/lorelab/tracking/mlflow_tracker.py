@@ -2,83 +2,117 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import math
-import os
-import socket
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
 
 from lorelab.errors import StoreError
-from lorelab.records import DatasetRecord, RunRecord, RunStart, RunStatus
+from lorelab.records import RunRecord, RunStart, RunStatus
 from lorelab.tracking.database import resolve_uri
+from lorelab.tracking.delivery import Delivery
+from lorelab.tracking.items import End, File, Item, Point, Tags, Text
+from lorelab.tracking.liveness import Beat
 from lorelab.tracking.mlflow_client import connect, experiment_id, patiently, store_errors
-from lorelab.tracking.mlflow_items import MAX_TAG, File, Item, Point, RunSink, Tags, Text, clip, legal_name
+from lorelab.tracking.mlflow_facts import start_tags, write_facts
+from lorelab.tracking.mlflow_items import MAX_TAG, RunSink, Undelivered, clip, legal_name
+from lorelab.tracking.mlflow_store import MLflowStore, close_dead_runs, record_of
+from lorelab.tracking.outbox import OUTBOX, Outbox
 from lorelab.tracking.writer import BatchWriter
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import DatasetInput
 
 DRAIN_SECONDS = 120.0
-MAX_PARAM, MAX_PARAMS, MAX_DIGEST = 6000, 100, 36
-"""What MLflow accepts: characters of a parameter's value, parameters per request, characters of a digest."""
 MLFLOW_STATUS = {RunStatus.FAILED: "FAILED", RunStatus.KILLED: "KILLED"}
 """Of runs that ended without a result; every other end (diverged and pruned too) is one, hence FINISHED."""
+OFFLINE = "offline-"
+"""What the id of a run begins with that the store does not know yet."""
 
 
 class MLflowTracker:
     """A ``Tracker`` over MLflow.
 
     ``uri``: the store, default SQLite in the checkout (``lorelab.tracking.database.resolve_uri``). ``artifacts``:
-    where a new experiment keeps files. A file given to ``artifact`` must stay in place until ``finish``.
+    where a new experiment keeps files. ``if_unreachable``: what ``start`` does then, "fail" or go on "offline", with
+    all of the run kept in ``outbox`` until ``lorelab sync``. A store that goes away later never stops a run. A file
+    given to ``artifact`` must stay in place until ``finish``.
     """
 
-    def __init__(self, uri: str | None = None, experiment: str = "lorelab", artifacts: str | None = None) -> None:
+    def __init__(
+        self,
+        uri: str | None = None,
+        experiment: str = "lorelab",
+        artifacts: str | None = None,
+        if_unreachable: Literal["fail", "offline"] = "fail",
+        outbox: str | None = None,
+    ) -> None:
         self.uri = resolve_uri(uri)
         self.experiment = experiment
         self.artifacts = artifacts
+        self.if_unreachable = if_unreachable
+        self.outbox = Path(outbox) if outbox else OUTBOX
         self.location = ""
         self._client: MlflowClient | None = None
         self._writer: BatchWriter[Item] | None = None
+        self._delivery: Delivery | None = None
+        self._beat: Beat | None = None
         self._run_id = ""
         self._last: dict[str, float] = {}
+        self._stored: dict[str, int] = {}
         self._record: RunRecord | None = None
 
     def start(self, start: RunStart) -> str:
-        """Opens a run; its parameters, tags and data set are stored on return, its text artifacts are queued."""
+        """Opens a run, or again the one that goes on; its parameters, tags and data set are stored on return."""
         if self._writer is not None:
             raise StoreError(f"{self.uri}: run {self._run_id} is still open; finish() it before the next start().")
-        client = self._client = self._client or connect(self.uri)
-        tags = _origin() | dict(start.tags) | {"lorelab.status": str(RunStatus.RUNNING)}
-        if start.dataset is not None:
-            tags["lorelab.data_fingerprint"] = start.dataset.fingerprint
-        with store_errors(self.uri):
-            place = patiently(experiment_id, client, self.experiment, self.artifacts)
-            run = patiently(client.create_run, place, tags=clip(tags, MAX_TAG), run_name=start.name)
-            self.location = str(run.info.artifact_uri).removeprefix("file://")
-            self._run_id, self._last, self._record = str(run.info.run_id), {}, None
-            try:
-                _write_facts(client, self._run_id, start)
-            except BaseException:
-                with suppress(Exception):
-                    client.set_terminated(self._run_id, "FAILED")
+        self._last, self._stored, self._record = {}, {}, None
+        about: dict[str, Any] = {"uri": self.uri, "experiment": self.experiment, "artifacts": self.artifacts}
+        sink: RunSink | _Nowhere
+        try:
+            self._run_id = self._reopen(start) if start.resume else self._create(start)
+            sink = RunSink(self._open(), self._run_id)
+        except StoreError as error:
+            if self.if_unreachable == "fail" or start.resume:
                 raise
-        self._writer = BatchWriter(RunSink(client, self._run_id))
-        for path, content in start.files.items():
+            self._run_id, sink = OFFLINE + uuid4().hex, _Nowhere(str(error))
+            about["start"] = asdict(start) | {"tags": start_tags(start), "files": {}}
+            about["began"] = _millis()
+            print(f"{error}\nGoing on offline: deliver the run with lorelab sync.", file=sys.stderr)
+        box = Outbox(self.outbox / self._run_id)
+        if "start" in about:
+            box.keep([], about)
+            self.location = str(box.folder)
+        self._delivery = Delivery(sink, box, about | {"run_id": self._run_id})
+        self._writer = BatchWriter(self._delivery)
+        self._beat = Beat(self.tag)
+        for path, content in start.files.items() if not start.resume else ():
             self.text(content, path)
         return self._run_id
 
+    def finished(self, signature: str) -> RunRecord | None:
+        """The newest run with this ``lorelab.signature`` that ended with a result, if the store answers."""
+        try:
+            found = MLflowStore(self.uri, self.experiment).runs(filters={"lorelab.signature": signature})
+        except StoreError:  # `start` will say so
+            return None
+        done = [run for run in found if run.status in (RunStatus.FINISHED, RunStatus.DIVERGED)]
+        return record_of(done[0]) if done else None
+
     def log(self, metrics: Mapping[str, float], step: int) -> None:
-        """Queues one point per metric at ``step``."""
-        millis = time.time_ns() // 1_000_000
+        """Queues one point per metric at ``step``; of a run that goes on, those that are stored already are not."""
+        millis = _millis()
         for name, value in metrics.items():
             self._last[name] = float(value)
-            self._put(Point(legal_name(name), float(value), int(step), millis))
+            legal = legal_name(name)
+            if step > self._stored.get(legal, -1):
+                self._put(Point(legal, float(value), int(step), millis))
 
     def artifact(self, path: Path, folder: str = "") -> None:
         """Queues a file, or a folder with all that is in it."""
@@ -95,29 +129,76 @@ class MLflowTracker:
     def finish(self, record: RunRecord) -> None:
         """Writes what is queued and closes the run; does nothing if none is open.
 
-        May be called again after an interrupt or an error in the first call, whose record then stands. Raises
-        ``StoreError``, after the run is closed, if anything could not be written.
+        What the store does not take waits in the outbox for ``lorelab sync``. May be called again after an interrupt
+        or an error in the first call, whose record then stands. Raises ``StoreError``, after the run is closed, if
+        something is lost.
         """
-        if self._writer is None or self._client is None:
+        if self._writer is None or self._delivery is None:
             return
         if self._record is None:
             self._record = record
+            if self._beat is not None:
+                self._beat.stop()
             self._put_end(record)
         drained = self._writer.close(DRAIN_SECONDS)
-        status = MLFLOW_STATUS.get(self._record.status, "FINISHED")
-        with store_errors(self.uri):
-            patiently(self._client.set_terminated, self._run_id, status)
-        errors, self._writer = self._writer.errors, None
-        if not drained:
+        delivery, status = self._delivery, self._record.status
+        if drained and delivery.waiting and status is not RunStatus.KILLED:  # a killed run must end at once
+            delivery([], now=True)
+        self._writer = None
+        if not drained or delivery.held:
             raise StoreError(
-                f"{self.uri}: run {self._run_id} was closed with points still unwritten after {DRAIN_SECONDS:.0f} s. "
-                "The store is too slow or locked: look for processes that hold it open."
+                f"{self.uri}: run {self._run_id} ended with points unwritten: the store did not take them within "
+                f"{DRAIN_SECONDS:.0f} s, nor could {delivery.outbox.folder} ({delivery.reason or 'too slow'})."
             )
-        if errors:
+        if delivery.waiting:
+            kept = f"Parts of run {self._run_id} are kept in {delivery.outbox.folder}"
+            print(f"{self.uri}: {delivery.reason}. {kept}; deliver them with lorelab sync.", file=sys.stderr)
+        if delivery.refused:
             raise StoreError(
-                f"{self.uri}: parts of run {self._run_id} could not be stored ({len(errors)} failed writes). "
-                f"The first: {errors[0]}. Training itself was not affected."
-            ) from errors[0]
+                f"{self.uri}: parts of run {self._run_id} were refused ({len(delivery.refused)}). "
+                f"The first: {delivery.refused[0]}. Training itself was not affected."
+            )
+
+    def create(self, start: RunStart, began: int | None = None) -> str:
+        """Opens a run without writing to it any further; for ``lorelab sync``. ``began``: milliseconds."""
+        client = self._open()
+        with store_errors(self.uri):
+            place = patiently(experiment_id, client, self.experiment, self.artifacts)
+            close_dead_runs(client, place)
+            tags = clip(start_tags(start), MAX_TAG)
+            run = patiently(client.create_run, place, tags=tags, run_name=start.name, start_time=began)
+            self.location = str(run.info.artifact_uri).removeprefix("file://")
+            run_id = str(run.info.run_id)
+            try:
+                write_facts(client, run_id, start)
+            except BaseException:
+                with suppress(Exception):
+                    client.set_terminated(run_id, "FAILED")
+                raise
+        return run_id
+
+    def _create(self, start: RunStart) -> str:
+        return self.create(start)
+
+    def _reopen(self, start: RunStart) -> str:
+        """The run as it is in the store, running again; notes which points it has."""
+        client, run_id = self._open(), start.resume
+        with store_errors(self.uri):
+            run = client.get_run(run_id)
+            for name in run.data.metrics:
+                self._stored[name] = max(point.step for point in client.get_metric_history(run_id, name))
+            waiting = Outbox(self.outbox / run_id)
+            for item in waiting.items() if waiting else ():
+                if isinstance(item, Point):
+                    self._stored[item.name] = max(item.step, self._stored.get(item.name, -1))
+            self.location = str(run.info.artifact_uri).removeprefix("file://")
+            RunSink(client, run_id)._write([Tags(start_tags(start))], [])
+            patiently(client.update_run, run_id, "RUNNING")
+        return run_id
+
+    def _open(self) -> MlflowClient:
+        self._client = self._client or connect(self.uri)
+        return self._client
 
     def _put_end(self, record: RunRecord) -> None:
         final = dict(record.metrics) | ({} if record.score is None else {"score": record.score})
@@ -130,6 +211,7 @@ class MLflowTracker:
             self.text(record.error, "traceback.txt")
         elif record.error:
             self.tag({"lorelab.reason": record.error})
+        self._put(End(MLFLOW_STATUS.get(record.status, "FINISHED"), _millis()))
 
     def _ends_with(self, name: str, value: float) -> bool:
         """Whether the curve ends with this value already: the same point again would only blot it."""
@@ -142,41 +224,16 @@ class MLflowTracker:
         self._writer.put(item)
 
 
-def _write_facts(client: MlflowClient, run_id: str, start: RunStart) -> None:
-    from mlflow.entities import Param
+class _Nowhere:
+    """The store of a run that began without one."""
 
-    params = [Param(key, value) for key, value in clip(start.params, MAX_PARAM).items()]
-    for first in range(0, len(params), MAX_PARAMS):
-        patiently(client.log_batch, run_id, params=params[first : first + MAX_PARAMS], synchronous=True)
-    if start.dataset is not None:
-        patiently(client.log_inputs, run_id, datasets=[_dataset_input(start.dataset)])
+    def __init__(self, reason: str) -> None:
+        self.reason = reason.splitlines()[0]
 
-
-def _dataset_input(data: DatasetRecord) -> DatasetInput:
-    """MLflow's view of the data. Its digest holds 36 characters: the whole fingerprint is in the profile."""
-    from mlflow.entities import Dataset, DatasetInput, InputTag
-
-    dataset = Dataset(
-        name=data.name,
-        digest=data.fingerprint[:MAX_DIGEST],
-        source_type="local",
-        source=json.dumps({"source": data.source}),
-        schema=json.dumps(dict(data.schema), default=str),
-        profile=json.dumps({"fingerprint": data.fingerprint, "sizes": dict(data.sizes)}),
-    )
-    return DatasetInput(dataset, tags=[InputTag("mlflow.data.context", "train, validation and test")])
+    def __call__(self, items: Sequence[Item]) -> Undelivered:
+        """Nothing is delivered."""
+        return Undelivered(away=list(items), reason=self.reason)
 
 
-def _origin() -> dict[str, str]:
-    """Who writes, and from which process: a run whose process is gone was killed (``mlflow_store`` looks)."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user id without a name
-        user = f"uid {os.getuid()}"
-    return {
-        "mlflow.source.name": "lorelab train",
-        "mlflow.source.type": "LOCAL",
-        "mlflow.user": user,
-        "lorelab.host": socket.gethostname(),
-        "lorelab.pid": str(os.getpid()),
-    }
+def _millis() -> int:
+    return time.time_ns() // 1_000_000

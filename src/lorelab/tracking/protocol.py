@@ -23,6 +23,10 @@ class Tracker(Protocol):
         """Opens a run and returns its id. Raises ``StoreError`` if the store cannot be reached."""
         ...
 
+    def finished(self, signature: str) -> RunRecord | None:
+        """The newest run with this signature that ended with a result, if there is one."""
+        ...
+
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Queues one point per metric at optimiser step ``step``. Non-finite values are kept as such."""
         ...

@@ -50,5 +50,5 @@ def load_checkpoint(path: Path) -> Checkpoint:
         known = {key: content[key] for key in ("config", "run_id", "monitor", "score", "step")}
         return Checkpoint(weights=content["state_dict"], data=DataSpec(**content["data"]), **known)
     except Exception as error:
-        reason = str(error).splitlines()[0]
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise LorelabError(f"{path}: cannot be read as a checkpoint of a run ({reason}); expected best.ckpt") from error

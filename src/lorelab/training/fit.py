@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import tempfile
 import time
 import traceback
 import warnings
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,30 +19,18 @@ import torch
 from pytorch_lightning import Callback, Trainer
 
 from lorelab.data.loading import DataModule
+from lorelab.errors import DataError
 from lorelab.records import RunRecord, RunStart, RunStatus
 from lorelab.seeds import derive_seed
 from lorelab.tracking.protocol import Tracker
 from lorelab.training.checkpoint import save_checkpoint
 from lorelab.training.curves import draw_curves
-from lorelab.training.interrupts import Interrupted, interruptible
+from lorelab.training.interrupts import Interrupted, Signals, interruptible
+from lorelab.training.journal import Journal
+from lorelab.training.keeper import Keeper, batches_done
 from lorelab.training.learner import Best, Diverged, Learner
 from lorelab.training.progress import ProgressLine
 from lorelab.training.settings import TrainerSettings
-
-
-@dataclass
-class _Journal:
-    """Fans each point out to the store and the screen, and keeps the history for the picture."""
-
-    tracker: Tracker
-    progress: ProgressLine
-    history: dict[str, list[tuple[int, float]]] = field(default_factory=lambda: defaultdict(list))
-
-    def __call__(self, points: Mapping[str, float], step: int) -> None:
-        self.tracker.log(points, step)
-        self.progress.update(points, step)
-        for key, value in points.items():
-            self.history[key].append((step, value))
 
 
 def fit(
@@ -55,22 +44,34 @@ def fit(
     callbacks: Sequence[Callback] = (),
     progress: ProgressLine | None = None,
     config: Mapping[str, Any] | None = None,
+    checkpoints: Path | None = None,
+    begun: Callable[[str], None] = lambda _run_id: None,
 ) -> RunRecord:
     """Trains, tests the best checkpoint once and closes the run, however it ends.
 
     ``seed`` drives what is drawn during training (dropout); the initial weights are the learner's, the batch order
-    the data module's. ``config`` is stored in the checkpoint. Returns the record of a finished or diverged run.
+    the data module's. ``config`` is stored in the checkpoint. Below ``checkpoints`` the run keeps, in a folder by its
+    id, what it needs to go on after an interruption, until it is finished; a run with ``start.resume`` goes on from
+    there, or from its beginning if nothing was kept yet. ``begun`` is told the run's id.
+
+    Returns the record of a finished or diverged run.
 
     Raises:
+        DataError: there is no validation split.
         Interrupted: SIGINT or SIGTERM came; the run is closed as killed.
         Exception: whatever training raised; the run is closed as failed with its traceback.
         StoreError: the tracker cannot start the run, or lost some of it.
     """
+    if not len(data.splits.val):
+        raise DataError(
+            f"{data.splits.spec.name}: found no validation examples; expected some, because they pick the checkpoint. "
+            "Set data.val_fraction above 0, or add a validation part to your own data."
+        )
     progress = progress or ProgressLine()
-    journal = _Journal(tracker, progress)
+    journal = Journal(tracker, progress)
     learner.report = journal
     learner.log_every_n_steps = settings.log_every_n_steps
-    begun = time.perf_counter()
+    clock = time.perf_counter()
     learner.best, learner.evaluated_at, learner.test_metrics = Best(), -1, {}
     with (
         interruptible() as signals,
@@ -79,9 +80,12 @@ def fit(
         learner.folder = Path(folder)
         run_id = tracker.start(start)
         record = RunRecord(run_id, start.name, RunStatus.RUNNING, learner.task.monitor, learner.task.mode)
+        keeper = None if checkpoints is None else _keeper(checkpoints / run_id, journal, signals, settings)
         try:
+            begun(run_id)
             data.describe(learner.folder / "data")
-            _train(learner, data, settings, seed, callbacks, progress, start.name)
+            training = _Training(learner, data, settings, seed, callbacks, keeper, signals)
+            training.run(progress, start)
             record = replace(record, status=RunStatus.FINISHED)
         except Diverged as divergence:
             record = replace(record, status=RunStatus.DIVERGED, diverged_at=divergence.step, error=str(divergence))
@@ -93,30 +97,48 @@ def fit(
             raise
         finally:
             signals.held = True  # a run that is being closed is closed whole; a second signal still ends the process
-            record = _close(record, learner, journal, data, config or {}, time.perf_counter() - begun)
+            before = keeper.seconds_before if keeper else 0.0
+            record = _close(record, learner, journal, data, config or {}, before + time.perf_counter() - clock)
+        if keeper is not None:  # nothing to go on with
+            shutil.rmtree(keeper.path.parent, ignore_errors=True)
         signals.release()
     return record
 
 
-def _train(
-    learner: Learner,
-    data: DataModule,
-    settings: TrainerSettings,
-    seed: int,
-    callbacks: Sequence[Callback],
-    progress: ProgressLine,
-    name: str,
-) -> None:
-    total = settings.total_steps(examples=len(data.splits.train), batch_size=data.batch_size)
-    progress.start(name, total)
-    torch.manual_seed(derive_seed(seed, "training"))
-    trainer = _make_trainer(settings, total, callbacks)
-    trainer.fit(learner, datamodule=data)
-    if learner.evaluated_at != trainer.global_step:  # the budget ended within an epoch
-        trainer.validate(learner, datamodule=data, verbose=False)
-    if learner.best.weights is not None:
-        learner.net.load_state_dict(learner.best.weights)
-    trainer.test(learner, datamodule=data, verbose=False)
+@dataclass(frozen=True)
+class _Training:
+    """What happens between the start and the closing of a run."""
+
+    learner: Learner
+    data: DataModule
+    settings: TrainerSettings
+    seed: int
+    callbacks: Sequence[Callback]
+    keeper: Keeper | None
+    signals: Signals
+
+    def run(self, progress: ProgressLine, start: RunStart) -> None:
+        learner, data = self.learner, self.data
+        total = self.settings.total_steps(examples=len(data.splits.train), batch_size=data.batch_size)
+        progress.start(start.name, total, learner.task.monitor)
+        torch.manual_seed(derive_seed(self.seed, "training"))
+        extra = [self.keeper] if self.keeper else []
+        trainer = _make_trainer(self.settings, total, [*self.callbacks, *extra])
+        kept = self.keeper.path if self.keeper and start.resume and self.keeper.path.is_file() else None
+        if kept is not None:
+            data.skip_batches = batches_done(kept)
+        with self.signals.patient() if self.keeper else nullcontext():
+            trainer.fit(learner, datamodule=data, ckpt_path=kept, weights_only=True)
+        if learner.evaluated_at != trainer.global_step:  # the budget ended within an epoch
+            trainer.validate(learner, datamodule=data, verbose=False)
+        if learner.best.weights is not None:
+            learner.net.load_state_dict(learner.best.weights)
+        trainer.test(learner, datamodule=data, verbose=False)
+
+
+def _keeper(folder: Path, journal: Journal, signals: Signals, settings: TrainerSettings) -> Keeper:
+    steps, seconds = settings.checkpoint_every_steps, settings.checkpoint_every_seconds
+    return Keeper(folder, journal, signals, every_steps=steps, every_seconds=seconds)
 
 
 def _make_trainer(settings: TrainerSettings, total_steps: int, callbacks: Sequence[Callback]) -> Trainer:
@@ -150,7 +172,7 @@ def _make_trainer(settings: TrainerSettings, total_steps: int, callbacks: Sequen
 
 
 def _close(
-    record: RunRecord, learner: Learner, journal: _Journal, data: DataModule, config: Mapping[str, Any], seconds: float
+    record: RunRecord, learner: Learner, journal: Journal, data: DataModule, config: Mapping[str, Any], seconds: float
 ) -> RunRecord:
     """Completes the record, stores the run's files and finishes the run in the store."""
     best, tracker, folder = learner.best, journal.tracker, learner.folder

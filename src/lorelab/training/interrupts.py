@@ -6,9 +6,13 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from types import FrameType
+
+Handler = Callable[[int, FrameType | None], None]
+GRACE_SECONDS = 2.5
+"""How long a signal waits for the end of a training step before it interrupts whatever is under way."""
 
 
 class Interrupted(BaseException):
@@ -22,16 +26,36 @@ class Interrupted(BaseException):
 
 @dataclass
 class Signals:
-    """What ``interruptible`` yields. While ``held``, a signal is kept in ``pending`` instead of raised."""
+    """What ``interruptible`` yields. While ``held`` or ``graceful``, a signal is kept in ``pending`` instead of raised:
+    held until ``release``, graceful until somebody looks, at most ``GRACE_SECONDS``."""
 
     held: bool = False
+    graceful: bool = False
     pending: int | None = None
+    handlers: Mapping[int, Handler] = field(default_factory=dict)
+
+    def install(self) -> None:
+        """Puts the handlers in place, again if a library has put its own before them (Lightning does, for SIGTERM)."""
+        for signum, handler in self.handlers.items():
+            signal.signal(signum, handler)
 
     def release(self) -> None:
         """Raises ``Interrupted`` for a signal that came while held."""
         self.held = False
         if self.pending is not None:
             raise Interrupted(self.pending)
+
+    @contextlib.contextmanager
+    def patient(self) -> Iterator[None]:
+        """Inside, signals are graceful; at the end one that is still pending is raised."""
+        self.graceful = True
+        try:
+            yield
+        finally:
+            self.graceful = False
+            if threading.current_thread() is threading.main_thread():
+                signal.setitimer(signal.ITIMER_REAL, 0)
+        self.release()
 
 
 @contextlib.contextmanager
@@ -44,21 +68,26 @@ def interruptible() -> Iterator[Signals]:
     if threading.current_thread() is not threading.main_thread():
         yield signals
         return
-    asked = False
 
     def stop(signum: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
+        if signals.pending is not None:
             os._exit(128 + signum)
-        asked = True
-        if signals.held:
-            signals.pending = signum
-            return
-        raise Interrupted(signum)
+        signals.pending = signum
+        if signals.graceful and not signals.held:
+            signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS)
+        elif not signals.held:
+            raise Interrupted(signum)
 
-    before = {signum: signal.signal(signum, stop) for signum in (signal.SIGINT, signal.SIGTERM)}
+    def no_longer(_signum: int, _frame: FrameType | None) -> None:
+        if signals.graceful and not signals.held and signals.pending is not None:
+            raise Interrupted(signals.pending)
+
+    signals.handlers = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGALRM: no_longer}
+    before = {signum: signal.getsignal(signum) for signum in signals.handlers}
+    signals.install()
     try:
         yield signals
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for signum, handler in before.items():
             signal.signal(signum, handler)

@@ -114,6 +114,25 @@ class Learner(LightningModule):
             self._read_losses()
         return loss
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds what is not in ``state_dict``: the best so far and the losses not read yet."""
+        losses = torch.stack(self._losses).float().cpu() if self._losses else torch.zeros(0)
+        checkpoint["learner"] = {
+            "best": vars(self.best),
+            "evaluated_at": self.evaluated_at,
+            "losses": losses,
+            "epoch_start": self._epoch_start,
+            "batches_read": self._batches_read,
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Takes it back."""
+        state = checkpoint["learner"]
+        self.best = Best(**state["best"])
+        self.evaluated_at = state["evaluated_at"]
+        self._losses = list(state["losses"].to(self.device).unbind())
+        self._epoch_start, self._batches_read = state["epoch_start"], state["batches_read"]
+
     def on_train_epoch_start(self) -> None:
         """Windows never span epochs."""
         self._epoch_start, self._batches_read = self.global_step, 0

@@ -22,9 +22,12 @@ class ProgressLine:
         self._interval = _TERMINAL_S if self.mode == "line" else _PLAIN_S
         self._name, self._total, self._begun, self._shown = "", 0, 0.0, 0.0
         self._latest: dict[str, float] = {}
+        self._keys: tuple[str, ...] = ()
 
-    def start(self, name: str, total_steps: int) -> None:
-        """Begins to count time for the run ``name`` of ``total_steps`` optimiser steps."""
+    def start(self, name: str, total_steps: int, monitor: str = "val/loss") -> None:
+        """Begins to count time for the run ``name`` of ``total_steps`` optimiser steps, of which it will show the
+        training loss and ``monitor``."""
+        self._keys = ("train/loss", monitor)
         self._name, self._total, self._latest = name, total_steps, {}
         self._begun = self._shown = time.monotonic()
         if self.mode == "plain":
@@ -39,8 +42,8 @@ class ProgressLine:
         self._shown = now
         done = min(step / self._total, 1.0) if self._total else 0.0
         left = (now - self._begun) * (1 - done) / done if done else 0.0
-        values = "  ".join(f"{key} {value:.4g}" for key, value in self._latest.items() if _shown_in_line(key))
-        text = f"{self._name}  {done:4.0%}  step {step}/{self._total}  {values}  {_clock(left)} left"
+        values = "  ".join(f"{key} {value:.4g}" for key, value in self._latest.items() if key in self._keys)
+        text = f"{self._name}  {done:4.0%}  step {step}/{self._total}  {_clock(left)} left  {values}"
         if self.mode == "plain":
             self._write(text + "\n")
         else:
@@ -61,10 +64,6 @@ class ProgressLine:
     def _write(self, text: str) -> None:
         self.stream.write(text)
         self.stream.flush()
-
-
-def _shown_in_line(key: str) -> bool:
-    return key == "train/loss" or (key.startswith("val/") and key.count("/") == 1)
 
 
 def _clock(seconds: float) -> str:

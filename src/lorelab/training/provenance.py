@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib.metadata
 import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+_CODE = (".py", ".yaml", ".yml", ".toml")
+"""What a new file must end in to be part of the patch: it may change a run, and it is no secret such as .env."""
 _MAX_UNTRACKED_BYTES = 200_000
 
 
@@ -22,7 +26,7 @@ class Provenance:
     commit: str
     """Full hash, or "" outside a git checkout."""
     patch: str
-    """Changes since ``commit`` as a patch that ``git apply`` takes, new text files included."""
+    """Changes since ``commit`` as a patch that ``git apply`` takes, new code and config files included."""
     python: str
     platform: str
     cpu: str
@@ -79,9 +83,28 @@ def _git_state(root: Path) -> tuple[str, str]:
         return "", ""
     parts = [_git(root, "diff", "--binary", "HEAD")]
     untracked = _git(root, "ls-files", "--others", "--exclude-standard", "-z").split("\0")
-    small = [n for n in untracked if (root / n).is_file() and (root / n).stat().st_size <= _MAX_UNTRACKED_BYTES]
+    code = [name for name in untracked if name.endswith(_CODE) and (root / name).is_file()]
+    small = [name for name in code if (root / name).stat().st_size <= _MAX_UNTRACKED_BYTES]
     parts += [_git(root, "diff", "--no-index", "--", "/dev/null", name) for name in small]
     return commit, "".join(parts)
+
+
+def code_version(targets: Iterable[str] = ()) -> str:
+    """SHA-256 (first 12 hex digits) over the sources of this package and of the user's own modules among ``targets``
+    (dotted paths whose module is imported and not installed)."""
+    package = Path(__file__).resolve().parents[1]
+    files = {str(path.relative_to(package)): path for path in package.rglob("*.py")}
+    for target in targets:
+        name = target.rpartition(".")[0]
+        while name and name not in sys.modules:
+            name = name.rpartition(".")[0]
+        source = getattr(sys.modules.get(name), "__file__", None)
+        if source and name.partition(".")[0] != "lorelab" and not {"site-packages", "lib"} & set(Path(source).parts):
+            files[name] = Path(source)
+    digest = hashlib.sha256()
+    for name, path in sorted(files.items()):
+        digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -23,7 +23,7 @@ class TrainerSettings:
     max_epochs: int | None = None
     max_steps: int | None = None
     max_examples: int | None = None
-    accelerator: Literal["auto", "cpu", "gpu", "mps", "tpu"] = "auto"
+    accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
     devices: int = 1
     precision: Precision = "32-true"
     gradient_clip_val: float | None = None
@@ -39,6 +39,11 @@ class TrainerSettings:
     threads: int | None = None
     """CPU threads per run; null leaves PyTorch's choice. Results are bitwise repeatable at an equal number only."""
 
+    checkpoint_every_steps: int | None = None
+    """Optimiser steps between two checkpoints to go on from (``lorelab train resume=RUN``); whichever comes first."""
+    checkpoint_every_seconds: float | None = 60.0
+    """The same in seconds. Both null: a checkpoint is written only when a signal ends the run."""
+
     def __post_init__(self) -> None:
         limits = {"max_epochs": self.max_epochs, "max_steps": self.max_steps, "max_examples": self.max_examples}
         if all(limit is None for limit in limits.values()):
@@ -53,6 +58,8 @@ class TrainerSettings:
             "gradient_clip_val": self.gradient_clip_val,
             "devices": self.devices,
             "threads": self.threads,
+            "checkpoint_every_steps": self.checkpoint_every_steps,
+            "checkpoint_every_seconds": self.checkpoint_every_seconds,
         }
         for name, value in positive.items():
             if value is not None and value <= 0:

@@ -89,7 +89,7 @@ def test_names_that_are_not_there_are_answered(uri: str, tmp_path: Path, capsys:
     ):
         main(["--uri", uri, "--by", "seed", "--metric", "test/acc"])
     assert main(["--uri", uri, "--by", "seed", "--sweep", "nonesuch"]) == 1
-    assert "No run fits lorelab.sweep=nonesuch." in capsys.readouterr().err
+    assert "No run fits lorelab.sweep=nonesuch " in capsys.readouterr().err
     with pytest.raises(
         LorelabError, match=r"--sweep latest: none of .* belongs to a sweep. Start one: lorelab train -m"
     ):
@@ -101,7 +101,7 @@ def test_the_picture_places_numbers_on_an_axis_and_names_side_by_side(tmp_path):
     from lorelab.tracking.aggregate import Comparison, Group
 
     def group(value: str, mean: float | None) -> Group:
-        return Group((value,), 2, mean, 0.1, 0.5, 0.9, 0.8, 0.6, 0, 0, 0, 0, ("0", "1"))
+        return Group((value,), 2, mean, 0.1, 0.5, 0.9, 0.8, 0.6, 0, 0, 0, 0, 0, ("0", "1"))
 
     numbers = [group("0.001", 0.7), group("0.1", 0.8)]
     comparison = Comparison(("optimizer.lr",), "test/accuracy", "val/accuracy", "max", (*numbers, group("1", None)), ())

@@ -73,12 +73,12 @@ def test_json_is_strict_and_complete(uri: str, capsys: pytest.CaptureFixture[str
 
 
 def test_nothing_that_fits_is_said_on_stderr(uri: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--uri", uri, "seed=77"]) == 0
+    assert main(["--uri", uri, "seed=77"]) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "No run fits seed=77." in captured.err
+    assert "No run fits seed=77 (experiment 'lorelab'" in captured.err
     main(["--uri", f"sqlite:///{tmp_path}/none.db"])
-    assert "There are no runs yet. Train one: lorelab train" in capsys.readouterr().err
+    assert "There are no runs yet; train one with lorelab train" in capsys.readouterr().err
 
 
 def test_misspelt_names_are_answered_with_the_nearest(uri: str, capsys: pytest.CaptureFixture[str]) -> None:

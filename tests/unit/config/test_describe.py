@@ -1,9 +1,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lorelab.config.describe import flatten, signature
+from lorelab.config.describe import flatten, targets_of
+from lorelab.config.describe import signature as signature_of
 
 CONFIG = {"seed": 0, "optimizer": {"lr": 0.1, "betas": [0.9, 0.999]}, "paths": {"root": "/a"}, "loader": {"workers": 0}}
+
+
+def signature(config, data="data", code="code") -> str:
+    return signature_of(config, data, code)
 
 
 def test_nested_keys_are_joined_by_dots_and_lists_stay_values() -> None:
@@ -23,3 +28,12 @@ def test_the_signature_does_not_depend_on_the_order_of_keys() -> None:
 def test_the_signature_changes_with_every_value_that_matters(lr: float, seed: int) -> None:
     other = CONFIG | {"optimizer": {"lr": lr, "betas": [0.9, 0.999]}, "seed": seed}
     assert (signature(other) == signature(CONFIG)) == (lr == 0.1 and seed == 0)
+
+
+def test_the_signature_changes_with_the_data_and_with_the_code() -> None:
+    assert len({signature(CONFIG), signature(CONFIG, data="other"), signature(CONFIG, code="other")}) == 3
+
+
+def test_targets_are_found_at_any_depth() -> None:
+    config = {"a": {"_target_": "x.Y", "b": [{"_target_": "z.W"}, 1]}, "c": None}
+    assert targets_of(config) == {"x.Y", "z.W"}

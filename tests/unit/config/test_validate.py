@@ -108,3 +108,36 @@ def test_a_value_is_blamed_on_its_override_even_if_the_library_does_not_name_the
 
 def test_more_than_one_device_is_refused() -> None:
     assert "devices must be 1, got 2" in refused("trainer.devices=2")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "blamed", "said"),
+    [
+        (["model.depth=-1"], "override model.depth=-1", "depth"),
+        (["model.activation=reluu"], "override model.activation=reluu", "relu"),
+        (["task.label_smoothing=2"], "override task.label_smoothing=2", "[0, 1)"),
+        (["task.monitor=val/acc"], "override task.monitor=val/acc", "val/accuracy"),
+        (["data=fashion_mnist", "model=convnet", "model.width=-3"], "override model.width=-3", "width"),
+        (["data=tinyshakespeare", "model.heads=5"], "override model.heads=5", "heads"),
+        (["data=rings", "task.grid_size=0"], "override task.grid_size=0", "grid_size"),
+        (["data.val_fraction=2"], "override data.val_fraction=2", "below 1"),
+        (["data.val_fraction=0.6", "data.test_fraction=0.4"], "override data.val_fraction=0.6", "below 1"),
+        (["data.limit_train=0"], "override data.limit_train=0", "at least 1"),
+        (["callbacks=early_stopping", "callbacks.early_stopping.monitor=val/acc"], "monitor=val/acc", "'val/accuracy'"),
+        (["callbacks=early_stopping", "callbacks.early_stopping.mode=best"], "mode=best", "best"),
+        (["+callbacks.mine=hello"], "override +callbacks.mine=hello", "a callback"),
+        (["trainer.accelerator=tpu"], "override trainer.accelerator=tpu", "'gpu'"),
+        (["tracker.uri=some/folder"], "override tracker.uri=some/folder", "a folder"),
+    ],
+)
+def test_what_a_part_says_of_its_values_is_heard_before_any_data_is_loaded(overrides, blamed, said) -> None:
+    message = refused(*overrides)
+    assert "has 1 problem;" in message
+    assert blamed in message
+    assert said in message
+
+
+def test_what_only_the_data_can_tell_waits_for_the_data() -> None:
+    accepted = ["task.class_weights=[1,2]", "data=fashion_mnist", "model=convnet", "model.channels=[4,4,4,4,4]"]
+    for composed in compose_all(accepted):
+        validate(composed.cfg, composed.origin)

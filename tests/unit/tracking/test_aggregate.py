@@ -60,7 +60,8 @@ def test_runs_without_a_result_are_counted_by_how_they_ended_and_kept_out_of_the
     runs += [run(None, 6, lr="1"), run(math.nan, 7, lr="1"), run(0.75, 8, lr="1")]
     (group,) = compare(runs, ["lr"]).groups
     assert (group.n, group.mean) == (2, 0.5)
-    assert (group.diverged, group.failed, group.unfinished, group.missing, group.total) == (1, 2, 2, 2, 9)
+    assert (group.diverged, group.failed, group.killed, group.unfinished, group.missing) == (1, 1, 1, 2, 2)
+    assert group.total == 9
 
 
 def test_a_group_that_only_diverged_is_shown_and_comes_last() -> None:

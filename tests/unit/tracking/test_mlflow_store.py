@@ -1,7 +1,6 @@
 """Finding and reading runs."""
 
-import subprocess
-import sys
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from mlflow import MlflowClient
 
 from lorelab.errors import StoreError
 from lorelab.records import RunRecord, RunStart, RunStatus
+from lorelab.tracking.liveness import PROCESS, marks
 from lorelab.tracking.mlflow_store import MLflowStore
 from lorelab.tracking.mlflow_tracker import MLflowTracker
 
@@ -115,19 +115,19 @@ def test_runs_of_other_programs_are_read_too(store_uri: str, experiment: str) ->
     assert [run.seconds is None for run in runs] == [run.status == "running" for run in runs]
 
 
-def test_a_run_whose_process_vanished_was_killed(store_uri: str, experiment: str) -> None:
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    tracker = MLflowTracker(store_uri, experiment)
-    tracker.start(RunStart("vanished", {}, {"lorelab.pid": str(process.pid)}))
+def test_a_run_whose_process_vanished_is_closed_as_killed_by_the_next_command(store_uri: str, experiment: str) -> None:
+    trackers = {name: MLflowTracker(store_uri, experiment) for name in ("vanished", "elsewhere", "alive")}
+    gone = json.loads(marks()[PROCESS]) | {"pid": 2**22 + 1}
+    there = gone | {"host": "another"}
+    tags = {"vanished": {PROCESS: json.dumps(gone)}, "elsewhere": {PROCESS: json.dumps(there)}, "alive": {}}
+    ids = {name: tracker.start(RunStart(name, {}, tags[name])) for name, tracker in trackers.items()}
     store = MLflowStore(store_uri, experiment)
-    assert store.get("vanished").status == "killed"
     assert [run.name for run in store.runs(filters={"status": "killed"})] == ["vanished"]
-    elsewhere = MLflowTracker(store_uri, experiment)
-    elsewhere.start(RunStart("elsewhere", {}, {"lorelab.pid": str(process.pid), "lorelab.host": "another"}))
-    assert store.get("elsewhere").status == "running", "of another host's processes nothing is known"
-    for open_tracker in (tracker, elsewhere):
-        open_tracker.finish(RunRecord("", "", RunStatus.KILLED, "", "max"))
+    assert MlflowClient(store.uri).get_run(ids["vanished"]).info.status == "KILLED"
+    assert store.get("vanished").tags["lorelab.reason"] == "its process is gone"
+    assert [store.get(name).status for name in ("elsewhere", "alive")] == ["running"] * 2
+    for tracker in trackers.values():
+        tracker.finish(RunRecord("", "", RunStatus.KILLED, "", "max"))
 
 
 def test_an_artifact_that_is_not_there_is_answered_with_the_nearest(filled: MLflowStore, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ class Bench:
         if self.store is not None:
             return self.store.download(run_id, path, folder).read_text()
         assert isinstance(self.tracker, MemoryTracker)
-        return self.tracker.texts[path] if path in self.tracker.texts else self.tracker.files[path].read_text()
+        return self.tracker.texts[path] if path in self.tracker.texts else self.tracker.files[path].decode()
 
 
 @pytest.fixture(params=["memory", "mlflow"])

@@ -1,0 +1,100 @@
+"""One config, from its check to the record of its run: what train, resume and rerun share."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+from omegaconf import DictConfig
+
+from lorelab.config.origin import Origin
+from lorelab.errors import DataError
+from lorelab.paths import ROOT
+from lorelab.tracking.protocol import StoredRun
+
+if TYPE_CHECKING:
+    from lorelab.records import RunRecord
+
+CONFIG = "resolved.yaml"
+"""Beside the checkpoint that an interrupted run goes on from."""
+
+
+def launch(
+    cfg: DictConfig,
+    origin: Origin,
+    *,
+    sweep: str | None = None,
+    resume: StoredRun | None = None,
+    tags: Mapping[str, str] | None = None,
+    force: bool = False,
+) -> RunRecord:
+    """Validates, builds and fits ``cfg``; or returns the record of a finished run with the same signature.
+
+    ``resume``: the interrupted run to go on with. ``tags``: added to the run's. ``force``: train in any case.
+
+    Raises:
+        LorelabError: the config, the data or the store is at fault.
+    """
+    from lorelab.config.build import build
+    from lorelab.config.describe import describe, resolved, targets_of
+    from lorelab.config.validate import validate
+    from lorelab.training.fit import fit
+    from lorelab.training.progress import ProgressLine
+    from lorelab.training.provenance import capture, code_version
+
+    validate(cfg, origin)
+    parts = build(cfg, origin)
+    config = resolved(cfg)
+    code = code_version(targets_of(config))
+    start = describe(cfg, origin, capture(ROOT), parts.data.splits.record, code=code, sweep=sweep, tags=tags)
+    if resume is not None:
+        _must_be_the_same(resume, start.tags, parts.data.splits.record.fingerprint)
+        start = start.going_on(resume.run_id, resume.name, resume.tags)
+    elif not (force or cfg.force):
+        done = parts.tracker.finished(start.tags["lorelab.signature"])
+        if done is not None:
+            if cfg.progress != "quiet":
+                print(
+                    f"{done.name}: {done.status} before with this signature; force=true trains again", file=sys.stderr
+                )
+            return done
+    checkpoints = Path(str(cfg.paths.outputs)) / "checkpoints"
+    return fit(
+        parts.learner,
+        parts.data,
+        parts.settings,
+        tracker=parts.tracker,
+        start=start,
+        seed=cfg.seed,
+        callbacks=parts.callbacks,
+        progress=ProgressLine(cfg.progress),
+        config=config,
+        checkpoints=checkpoints,
+        begun=lambda run_id: _keep_config(checkpoints / run_id, config),
+    )
+
+
+def _keep_config(folder: Path, config: Mapping[str, object]) -> None:
+    """At once, so that a run that is killed before its first checkpoint can begin again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    new = folder / f"{CONFIG}.new"
+    new.write_text(yaml.safe_dump(dict(config), sort_keys=False), encoding="utf-8")
+    new.replace(folder / CONFIG)
+
+
+def _must_be_the_same(before: StoredRun, tags: Mapping[str, str], fingerprint: str) -> None:
+    if (recorded := before.tags.get("lorelab.data_fingerprint")) not in (None, fingerprint):
+        raise DataError(
+            f"{before.name}: the data have changed since it began: found fingerprint {fingerprint[:12]}, expected "
+            f"{str(recorded)[:12]}. Bring the data back, or train anew without resume."
+        )
+    code = tags["lorelab.code"]
+    if before.tags.get("lorelab.code") not in (None, code):
+        print(
+            f"warning: {before.name} began with other code ({before.tags['lorelab.code']}, now {code}): the steps from "
+            "here on may differ from those that it would have taken",
+            file=sys.stderr,
+        )

@@ -1,0 +1,74 @@
+"""``lorelab train resume=RUN``: an interrupted run goes on, as the same run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from lorelab.config.origin import Origin
+from lorelab.errors import ConfigError, LorelabError, Problem
+from lorelab.records import VOLATILE, RunRecord, RunStatus
+from lorelab.tracking.protocol import StoredRun
+
+TAG = "lorelab.checkpoints"
+"""Where the run keeps what it needs to go on."""
+
+
+def resume(run: str, overrides: Sequence[str]) -> RunRecord:
+    """Goes on with ``run`` (id, id prefix or name) from its last checkpoint, or from its beginning if there is none.
+
+    ``overrides`` may set what does not change the result (``records.VOLATILE``). A run that is finished is not trained
+    again: its record is returned.
+
+    Raises:
+        ConfigError: another override.
+        LorelabError: the run is not there, still runs, or kept nothing to go on from.
+    """
+    from lorelab.tracking.mlflow_store import MLflowStore, record_of
+
+    found = MLflowStore(experiment=None).get(run)
+    if found.status in (RunStatus.FINISHED, RunStatus.DIVERGED, RunStatus.PRUNED):
+        return record_of(found)
+    if found.status == RunStatus.RUNNING:
+        host = found.tags.get("lorelab.host", "an unknown host")
+        raise LorelabError(
+            f"resume={run}: {found.name} is still running on {host}; stop it first, or wait for its end."
+        )
+    cfg = _config(found)
+    _apply(cfg, overrides)
+    from lorelab.cli.launch import launch
+
+    return launch(cfg, Origin(overrides=list(overrides)), resume=found)
+
+
+def _config(run: StoredRun) -> DictConfig:
+    from lorelab.cli.launch import CONFIG
+
+    file = Path(run.tags.get(TAG, "")) / run.run_id / CONFIG
+    if TAG not in run.tags or not file.is_file():
+        raise LorelabError(
+            f"resume: {run.name} ({run.status}) kept nothing to go on from: expected {file}. Train it anew with "
+            f"lorelab rerun {run.run_id[:12]}."
+        )
+    return OmegaConf.load(file)  # type: ignore[return-value]
+
+
+def _apply(cfg: DictConfig, overrides: Sequence[str]) -> None:
+    problems = []
+    for override in overrides:
+        key, _, value = override.partition("=")
+        if any(key == name or key.startswith(f"{name}.") for name in VOLATILE):
+            try:
+                OmegaConf.update(cfg, key, OmegaConf.create(f"v: {value}").v)
+                continue
+            except OmegaConfBaseException as error:
+                problems.append(Problem(f"override {override}", str(error).splitlines()[0], "KEY=VALUE"))
+                continue
+        advice = "leave it out, or start a new run without resume"
+        expected = "with resume only what does not change the result: " + ", ".join(VOLATILE)
+        problems.append(Problem(f"override {override}", f"{key} would change the run", expected, advice))
+    if problems:
+        raise ConfigError(problems)

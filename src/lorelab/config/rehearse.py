@@ -1,0 +1,132 @@
+"""Builds what costs nothing before anything is loaded, because the parts check their own values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Set
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from lorelab.config.origin import Origin
+from lorelab.errors import LorelabError, Problem, nearest
+from lorelab.records import DataSpec
+
+_SIZES = ((3, 32), (1000, 256))
+"""Classes and pixels of the two data sets that do not exist."""
+
+
+def rehearse(
+    cfg: DictConfig, targets: Mapping[str, Callable[..., Any]], flawed: Set[str], origin: Origin
+) -> Iterator[Problem]:
+    """What the parts of ``cfg`` say of their own values; ``flawed`` ones are known to be wrong already."""
+    sound = {str(path) for path in cfg if isinstance(cfg[path], DictConfig)} - flawed
+    uses: dict[str, Callable[[Any], Any]] = {
+        "trainer": _keep,
+        "scheduler": _keep,
+        "augment": _keep,
+        "tracker": _keep,
+        "optimizer": lambda part: part([torch.zeros(1, requires_grad=True)]),
+    }
+    for path, use in uses.items():
+        if path in sound and "_target_" in cfg[path]:
+            yield from _complaints(path, cfg[path], use, origin)
+    for name, node in cfg.callbacks.items() if "callbacks" in sound else ():
+        yield from _callback(f"callbacks.{name}", node, targets, origin)
+    if "data" in sound:
+        yield from _data(cfg.data, origin)
+    if sound >= {"task", "model"} and {"task", "model", "data"} <= targets.keys():
+        yield from _task_and_net(cfg, targets, origin)
+
+
+def _keep(part: Any) -> Any:
+    return part
+
+
+def _complaints(path: str, node: DictConfig, use: Callable[[Any], Any], origin: Origin) -> Iterator[Problem]:
+    try:
+        use(instantiate(node))
+    except Exception as error:
+        cause = error.__cause__ or error
+        reason = (str(cause) or type(cause).__name__).splitlines()[0]
+        yield Problem(origin.of_message(path, node, reason), reason, "values in range")
+
+
+def _callback(path: str, node: Any, targets: Mapping[str, Callable[..., Any]], origin: Origin) -> Iterator[Problem]:
+    if node is None:
+        return
+    if not isinstance(node, DictConfig) or "_target_" not in node:
+        yield Problem(origin.of(path), f"{path}={node}", "a callback", f"+{path}._target_=package.module.Class")
+        return
+    if path not in targets:
+        return
+    yield from _complaints(path, node, _keep, origin)
+    measured = {f"val/{name}" for name in getattr(targets.get("task"), "better", ())}
+    if measured and node.get("monitor") is not None and node.monitor not in measured:
+        where, advice = origin.of(f"{path}.monitor"), nearest(str(node.monitor), measured)
+        yield Problem(where, str(node.monitor), "a metric that the task measures in validation", advice)
+
+
+def _data(node: DictConfig, origin: Origin) -> Iterator[Problem]:
+    """The few keys that sources share and use only after reading their files."""
+    fractions = {key: node[key] for key in ("val_fraction", "test_fraction") if node.get(key) is not None}
+    for key, value in fractions.items():
+        if not 0 <= value < 1:
+            yield Problem(origin.of(f"data.{key}"), f"{key}={value}", "a share of the examples: at least 0, below 1")
+    if all(0 <= value < 1 for value in fractions.values()) and sum(fractions.values()) >= 1:
+        found = ", ".join(f"{key}={value}" for key, value in fractions.items())
+        yield Problem(origin.of("data.val_fraction"), found, "a sum below 1, so that training examples are left")
+    for key in ("limit_train", "limit_test", "context"):
+        if node.get(key) is not None and node[key] < 1:
+            yield Problem(origin.of(f"data.{key}"), f"{key}={node[key]}", "at least 1")
+
+
+def _task_and_net(cfg: DictConfig, targets: Mapping[str, Callable[..., Any]], origin: Origin) -> Iterator[Problem]:
+    """Builds task and net, without memory for weights, for two data sets that do not exist.
+
+    A complaint that is the same for both is about the config; one that names a size is about the data, and waits for
+    the real ones.
+    """
+    found = [_tried(cfg, spec) for spec in _specs(cfg, targets)]
+    if len(found) == 2 and found[0] == found[1] and found[0] is not None:
+        path, reason = found[0]
+        yield Problem(origin.of_message(path, cfg[path], reason), reason, "values in range")
+
+
+def _tried(cfg: DictConfig, spec: DataSpec) -> tuple[str, str] | None:
+    path = "task"
+    try:
+        task = instantiate(cfg.task)(data=spec)
+        path = "model"
+        with torch.device("meta"):
+            instantiate(cfg.model)(input_shape=spec.input_shape, out_features=task.out_features)
+    except Exception as error:
+        cause = error.__cause__ or error
+        if isinstance(cause, ValueError | LorelabError):
+            return path, (str(cause) or type(cause).__name__).splitlines()[0]
+    return None
+
+
+def _specs(cfg: DictConfig, targets: Mapping[str, Callable[..., Any]]) -> Iterator[DataSpec]:
+    source, task, model = targets["data"], targets["task"], targets["model"]
+    kind, wanted = getattr(source, "provides_inputs", None), getattr(source, "provides_targets", None)
+    if kind is None:  # only the user's file tells
+        known = [set(part.accepts_inputs) for part in (task, model) if hasattr(part, "accepts_inputs")]
+        kind = min(set.intersection(*known), default=None) if known else None
+    wanted = wanted or min(getattr(task, "accepts_targets", ()), default=None)
+    if kind is None or wanted is None:
+        return
+    for classes, size in _SIZES:
+        shapes = {"image": (3, size, size), "table": (size,), "points": (2,), "text": (cfg.data.get("context") or 64,)}
+        names = tuple(map(str, range(classes))) if wanted in ("class", "token") else ()
+        yield DataSpec(
+            name=str(cfg.data._target_).rpartition(".")[2],
+            input_kind=kind,
+            input_shape=shapes[kind],
+            target_kind=wanted,
+            num_classes=len(names),
+            class_names=names,
+            vocabulary=names if wanted == "token" else (),
+            class_counts=(1,) * len(names) if wanted == "class" else (),
+        )

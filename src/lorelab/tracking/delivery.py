@@ -1,0 +1,81 @@
+"""Between the writer's thread and the store: what the store does not take now waits on disk, in order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from lorelab.tracking.items import Item
+from lorelab.tracking.outbox import Outbox
+
+RETRY_SECONDS = 5.0
+"""Before the first new try while the store is away; a try may take seconds itself."""
+LONGEST_PAUSE = 60.0
+
+
+class Outcome(Protocol):
+    """What a try to deliver leaves."""
+
+    away: list[Item]
+    refused: list[str]
+    reason: str
+
+
+class Delivery:
+    """Hands items on to ``sink``; called on the writer's thread.
+
+    What the store does not take goes to ``outbox`` with all that comes after it, and is tried again as further items
+    come, after ``RETRY_SECONDS`` and then twice as long each time. What the outbox cannot take is held in memory.
+    """
+
+    def __init__(self, sink: Callable[[Sequence[Item]], Outcome], outbox: Outbox, about: Mapping[str, Any]) -> None:
+        self.sink, self.outbox, self.about = sink, outbox, about
+        self.refused: list[str] = []
+        self.reason = ""
+        """Why the store was away last."""
+        self._held: list[Item] = []
+        self._next_try = 0.0
+        self._pause = RETRY_SECONDS
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something is still to be delivered."""
+        return bool(self._held) or bool(self.outbox)
+
+    @property
+    def held(self) -> int:
+        """Items that are in memory only, because the outbox could not be written."""
+        return len(self._held)
+
+    def __call__(self, items: Sequence[Item], *, now: bool = False) -> None:
+        """Delivers ``items`` after what waits; ``now``: without waiting for the next try."""
+        if self.waiting and not now and time.monotonic() < self._next_try:
+            self._keep(items)
+            return
+        backlog = self.outbox.items() if self.outbox else []
+        outcome = self.sink([*backlog, *self._held, *items])
+        self.refused += outcome.refused
+        if outcome.away:
+            self.reason, self._next_try = outcome.reason, time.monotonic() + self._pause
+            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        nothing_new = len(outcome.away) == len(backlog) + len(self._held) + len(items)
+        rest, self._held = outcome.away[len(backlog) :] if nothing_new else outcome.away, []
+        if backlog and not nothing_new:
+            self._rewrite(rest)
+        elif rest:
+            self._keep(rest)
+
+    def _keep(self, items: Sequence[Item]) -> None:
+        try:
+            self.outbox.keep([*self._held, *items], self.about)
+            self._held = []
+        except OSError as error:
+            self.reason = self.reason or str(error)
+            self._held += items
+
+    def _rewrite(self, items: Sequence[Item]) -> None:
+        try:
+            self.outbox.replace(items)
+        except OSError:  # the old file stands: some of it will be written twice, which leaves each point once
+            return

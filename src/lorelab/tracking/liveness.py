@@ -1,0 +1,102 @@
+"""Which process writes a run, and whether it is gone: SIGKILL and power cuts leave runs that say RUNNING for ever."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import math
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from lorelab.errors import StoreError
+
+PROCESS, HEARTBEAT = "lorelab.process", "lorelab.heartbeat"
+BEAT_SECONDS = 30.0
+SILENT_SECONDS = 4 * BEAT_SECONDS
+"""Without a heartbeat for so long, a run that this host began before it was started anew is taken for dead."""
+
+
+def marks() -> dict[str, str]:
+    """Tags that tell this process from every other, on this host and elsewhere."""
+    import psutil
+
+    me = psutil.Process()
+    about = _place() | {"pid": me.pid, "started": round(me.create_time(), 2)}
+    return {"lorelab.host": socket.gethostname(), PROCESS: json.dumps(about)} | heartbeat()
+
+
+def heartbeat() -> dict[str, str]:
+    """The tag that says when the run was last seen alive, in seconds since the epoch."""
+    return {HEARTBEAT: f"{time.time():.0f}"}
+
+
+def is_gone(tags: Mapping[str, str], now: float | None = None) -> bool:
+    """Whether the process that ``marks`` described is certainly gone; False for other hosts and other containers.
+
+    On this host, since it was started, the process id and its start time tell. A run from before the host was started
+    is gone too, but another machine may bear this one's name: its heartbeat must be older than ``SILENT_SECONDS``.
+    """
+    import psutil
+
+    try:
+        process = json.loads(tags[PROCESS])
+        pid, started, boot = int(process["pid"]), float(process["started"]), process["boot"]
+    except (KeyError, TypeError, ValueError):  # written by something else
+        return False
+    here = _place()
+    if process.get("host") != here["host"]:
+        return False
+    if boot != here["boot"]:
+        silent = (now or time.time()) - float(tags.get(HEARTBEAT, "inf"))
+        return silent > SILENT_SECONDS
+    if process.get("namespace") != here["namespace"]:  # another container: its process ids mean nothing here
+        return False
+    return not psutil.pid_exists(pid) or abs(_begun(pid) - started) > 1.0
+
+
+def _begun(pid: int) -> float:
+    import psutil
+
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return math.inf
+
+
+@functools.cache
+def _place() -> dict[str, object]:
+    """Where process ids mean the same: host, the time since it was started, the container's own numbering."""
+    import psutil
+
+    boot_file, namespace = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
+    try:
+        boot = boot_file.read_text(encoding="ascii").strip()
+    except OSError:
+        boot = str(round(psutil.boot_time() / 60))
+    try:
+        space = str(namespace.readlink())
+    except OSError:
+        space = ""
+    return {"host": socket.gethostname(), "boot": boot, "namespace": space}
+
+
+class Beat:
+    """A thread that hands ``tag`` a new ``heartbeat`` every ``BEAT_SECONDS`` until ``stop``."""
+
+    def __init__(self, tag: Callable[[Mapping[str, str]], None]) -> None:
+        self._ended = threading.Event()
+        self._tag = tag
+        threading.Thread(target=self._run, name="lorelab-heartbeat", daemon=True).start()
+
+    def stop(self) -> None:
+        """No further heartbeat is begun."""
+        self._ended.set()
+
+    def _run(self) -> None:
+        while not self._ended.wait(BEAT_SECONDS):
+            with contextlib.suppress(StoreError):  # the run was finished in between
+                self._tag(heartbeat())

@@ -1,0 +1,59 @@
+"""What a run says of itself when it starts, as MLflow stores it."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+from typing import TYPE_CHECKING
+
+from lorelab.records import DatasetRecord, RunStart, RunStatus
+from lorelab.tracking.liveness import marks
+from lorelab.tracking.mlflow_client import patiently
+from lorelab.tracking.mlflow_items import clip
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import DatasetInput
+
+MAX_PARAM, MAX_PARAMS, MAX_DIGEST = 6000, 100, 36
+"""What MLflow accepts: characters of a parameter's value, parameters per request, characters of a digest."""
+
+
+def start_tags(start: RunStart) -> dict[str, str]:
+    """The tags of a run that begins or goes on: its own, whose process writes it, and what its data are."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user id without a name
+        user = f"uid {os.getuid()}"
+    origin = {"mlflow.source.name": "lorelab train", "mlflow.source.type": "LOCAL", "mlflow.user": user}
+    tags = origin | marks() | dict(start.tags) | {"lorelab.status": str(RunStatus.RUNNING)}
+    if start.dataset is not None:
+        tags["lorelab.data_fingerprint"] = start.dataset.fingerprint
+    return tags
+
+
+def write_facts(client: MlflowClient, run_id: str, start: RunStart) -> None:
+    """Stores parameters and the data set."""
+    from mlflow.entities import Param
+
+    params = [Param(key, value) for key, value in clip(start.params, MAX_PARAM).items()]
+    for first in range(0, len(params), MAX_PARAMS):
+        patiently(client.log_batch, run_id, params=params[first : first + MAX_PARAMS], synchronous=True)
+    if start.dataset is not None:
+        patiently(client.log_inputs, run_id, datasets=[_dataset_input(start.dataset)])
+
+
+def _dataset_input(data: DatasetRecord) -> DatasetInput:
+    """MLflow's view of the data. Its digest holds 36 characters: the whole fingerprint is in the profile."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    dataset = Dataset(
+        name=data.name,
+        digest=data.fingerprint[:MAX_DIGEST],
+        source_type="local",
+        source=json.dumps({"source": data.source}),
+        schema=json.dumps(dict(data.schema), default=str),
+        profile=json.dumps({"fingerprint": data.fingerprint, "sizes": dict(data.sizes)}),
+    )
+    return DatasetInput(dataset, tags=[InputTag("mlflow.data.context", "train, validation and test")])

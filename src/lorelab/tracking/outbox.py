@@ -1,0 +1,97 @@
+"""What a store could not take, kept on disk in the order it came, until it is delivered. Knows files, not MLflow."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lorelab.paths import ROOT
+from lorelab.tracking.items import End, File, Item, Point, Tags, Text
+
+OUTBOX = ROOT / "outputs" / "outbox"
+_KINDS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in (Point, Tags, File, Text, End)}
+
+
+class Outbox:
+    """The undelivered items of one run, in ``folder``: ``about.json``, ``items.jsonl`` and copies of files.
+
+    Nothing is there until the first ``keep``. A line cut short by a power cut is left out when read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __bool__(self) -> bool:
+        return (self.folder / "items.jsonl").is_file()
+
+    def keep(self, items: Sequence[Item], about: Mapping[str, Any]) -> None:
+        """Appends ``items`` and waits until they are on the disk. ``about`` says of which run they are.
+
+        Raises:
+            OSError: the disk is full or may not be written.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        facts = self.folder / "about.json"
+        if not facts.is_file():
+            _write_whole(facts, json.dumps(dict(about), indent=2))
+        lines = [json.dumps({"kind": type(item).__name__} | self._encoded(item)) + "\n" for item in items]
+        with (self.folder / "items.jsonl").open("a", encoding="utf-8") as file:
+            file.writelines(lines)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def items(self) -> list[Item]:
+        """All that is kept, in the order it came."""
+        found: list[Item] = []
+        for line in (self.folder / "items.jsonl").read_text(encoding="utf-8").splitlines():
+            try:
+                fields = json.loads(line)
+            except json.JSONDecodeError:  # cut short
+                continue
+            kind = _KINDS[fields.pop("kind")]
+            if kind is File:
+                fields["path"] = Path(fields["path"])
+            found.append(kind(**fields))
+        return found
+
+    def replace(self, items: Sequence[Item]) -> None:
+        """What is still to be delivered after a try; nothing left removes the folder."""
+        if not items:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            return
+        lines = [json.dumps({"kind": type(item).__name__} | self._encoded(item)) + "\n" for item in items]
+        _write_whole(self.folder / "items.jsonl", "".join(lines))
+
+    def about(self) -> dict[str, Any]:
+        """What ``keep`` was told of the run."""
+        return dict(json.loads((self.folder / "about.json").read_text(encoding="utf-8")))
+
+    def tell(self, **facts: Any) -> None:
+        """Adds to what is known of the run."""
+        _write_whole(self.folder / "about.json", json.dumps(self.about() | facts, indent=2))
+
+    def _encoded(self, item: Item) -> dict[str, Any]:
+        if not isinstance(item, File):
+            return asdict(item)
+        own = self.folder / "files"
+        path = item.path
+        if not path.is_relative_to(own):  # the run removes its own files when it ends
+            path = own / str(len(list(own.iterdir())) if own.is_dir() else 0) / item.path.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            copy = shutil.copytree if item.path.is_dir() else shutil.copy2
+            copy(item.path, path)
+        return {"path": str(path), "folder": item.folder}
+
+
+def _write_whole(path: Path, text: str) -> None:
+    new = path.with_name(path.name + ".new")
+    with new.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
