@@ -13,6 +13,7 @@ BENCHMARKS = {
     "shortcuts": "what the Learner's private overrides of Lightning's hooks save",
     "startup": "from the command to the first step against importing the libraries alone",
     "epoch": "one epoch against per-example transforms in a DataLoader with Lightning's defaults",
+    "lasting": "what logging, heartbeats and checkpoints to go on from cost a run; and strict reproducibility",
     "whole": "the whole process, one epoch and test, against the same peer",
 }
 

@@ -15,6 +15,7 @@ from pytorch_lightning import Callback
 
 from benchmarks import peer
 from benchmarks.alternate import Comparison, Sample, Way, alternate
+from benchmarks.bare import shared_batches, train_bare
 from benchmarks.parts import Run, missing_images, own_threads
 from lorelab.data.files import data_root
 from lorelab.tracking.mlflow_tracker import MLflowTracker
@@ -71,6 +72,15 @@ def lorelab(run: Run, tracker: Tracker) -> Sample:
     return clock.sample()
 
 
+def bare(run: Run) -> Sample:
+    """What no Trainer at all would take, for the training part."""
+    own_threads(THREADS)
+    batches = shared_batches(run)
+    begun = perf_counter()
+    train_bare(run, batches)
+    return {"its training part": perf_counter() - begun}
+
+
 def the_peer(workers: int, folder: str) -> Sample:
     clock = EpochClock()
     os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"  # as Lightning sets it on import
@@ -105,6 +115,7 @@ def measure(rounds: int) -> tuple[list[Comparison], list[str]]:
         lorelab(run, tracker)  # what a process loads lazily, it loads here
         ways: dict[str, Way] = {
             "Lorelab, tracker=mlflow": partial(lorelab, run, tracker),
+            "bare loop on Lorelab's batches": partial(bare, run),
             "peer, workers 0": partial(the_peer, 0, folder),
             "peer, workers 2": partial(the_peer, 2, folder),
             "of which its DataLoader alone, workers 0": loading_alone,

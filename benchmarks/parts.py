@@ -43,7 +43,7 @@ class Run:
     @cached_property
     def start(self) -> RunStart:
         record = self.parts.data.splits.record
-        return describe(self.composed.cfg, self.composed.origin, capture(ROOT), record)
+        return describe(self.composed.cfg, self.composed.origin, capture(ROOT), record, code="benchmark")
 
     @property
     def total_steps(self) -> int:

@@ -42,7 +42,14 @@ def main(presets: Sequence[str]) -> None:
 
 def _train(preset: str) -> list[StoredRun]:
     tag = f"presets-{_commit()}-{preset}"
-    command = ["train", "-m", f"experiment={preset}", f"seed={','.join(map(str, SEEDS))}", f"+tags.study={tag}"]
+    command = [
+        "train",
+        "-m",
+        f"experiment={preset}",
+        f"seed={','.join(map(str, SEEDS))}",
+        f"+tags.study={tag}",
+        "force=true",
+    ]
     subprocess.run([sys.executable, "-m", "lorelab", *command, "progress=plain"], cwd=ROOT, check=True)
     found = {run.params["seed"]: run for run in MLflowStore().runs(filters={"study": tag, "status": "finished"})}
     changed = subprocess.run(

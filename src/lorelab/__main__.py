@@ -16,6 +16,8 @@ from lorelab.errors import LorelabError
 COMMANDS = {
     "train": "train one model from a config, or many with -m (Hydra overrides)",
     "runs": "list and filter the runs in the store",
+    "rerun": "train a stored run again from its record and compare",
+    "sync": "deliver what runs kept while their store was away",
     "compare": "group runs by parameters and aggregate over seeds",
     "data": "show what is understood of a data set; write example data",
     "sample": "let a trained language model write",

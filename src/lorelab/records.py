@@ -26,7 +26,6 @@ VOLATILE = (
     "resume",
     "loader.workers",
     "loader.memory_limit_gb",
-    "loader.eval_batch_size",
     "data.root",
     "trainer.checkpoint_every_steps",
     "trainer.checkpoint_every_seconds",
@@ -143,6 +142,8 @@ class RunRecord:
     """Traceback of a failed run."""
     location: str = ""
     """Where to look: the folder with the run's files."""
+    weights: str = ""
+    """SHA-256 (first 16 hex digits) of the weights after the last step, "" if it was not reached."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain containers, ready for JSON."""

@@ -95,7 +95,9 @@ def test_a_failed_run_keeps_its_traceback(lorelab, store_uri: str, tmp_path: Pat
         "class Stumble(Callback):\n"
         "    def on_train_batch_end(self, *args): raise RuntimeError('stumbled on purpose')\n"
     )
-    done = lorelab("train", *SHORT, "+callbacks.mine._target_=mine.Stumble", outputs(tmp_path), check=False)
+    done = lorelab(
+        "train", *SHORT, "+callbacks.mine._target_=mine.Stumble", outputs(tmp_path), check=False, LORELAB_TRUST="mine"
+    )
     assert done.returncode == 1
     assert "stumbled on purpose" in done.stderr
     store = MLflowStore(store_uri)

@@ -43,10 +43,13 @@ def _summary(argv: Sequence[str]) -> int:
         epilog="Overrides are those of lorelab train: data=NAME, data.KEY=VALUE, experiment=NAME.",
     )
     parser.add_argument("overrides", nargs="*", metavar="OVERRIDE")
+    parser.add_argument(
+        "--config-dir", "-cd", type=Path, metavar="DIR", help="a folder with data/NAME.yaml of your own"
+    )
     parser.add_argument("--thumbnails", type=Path, metavar="FILE.png", help="write a sheet of images, one class a row")
     parser.add_argument("--json", action="store_true", help="for programs")
     args = parser.parse_intermixed_args(argv)
-    splits = _load(args.overrides)
+    splits = _load(args.overrides, args.config_dir)
     from lorelab.data.summary import summarise
 
     summary = summarise(splits)
@@ -68,18 +71,20 @@ def _summary(argv: Sequence[str]) -> int:
     return 0
 
 
-def _load(overrides: Sequence[str]) -> DataSplits:
-    """The data of the one config that the overrides compose."""
+def _load(overrides: Sequence[str], config_dir: Path | None) -> DataSplits:
+    """The data of the one config that the overrides compose, with options from ``config_dir`` too."""
     from hydra.errors import InstantiationException
-    from hydra.utils import instantiate
 
     from lorelab.config.overrides import compose_all
     from lorelab.config.resolvers import register_resolvers
+    from lorelab.config.trust import instantiate
     from lorelab.config.validate import validate
     from lorelab.data.cautions import DataWarning
 
     register_resolvers()
-    composed = compose_all(overrides)
+    if config_dir and not config_dir.is_dir():
+        raise LorelabError(f"--config-dir: found no folder {config_dir.absolute()}; expected one with data/NAME.yaml")
+    composed = compose_all(overrides, config_dir=str(config_dir.absolute()) if config_dir else None)
     if len(composed) != 1:
         raise LorelabError(f"found overrides for {len(composed)} configs; expected one: a summary is of one data set")
     validate(composed[0].cfg, composed[0].origin)

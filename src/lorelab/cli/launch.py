@@ -39,7 +39,8 @@ def launch(
         LorelabError: the config, the data or the store is at fault.
     """
     from lorelab.config.build import build
-    from lorelab.config.describe import describe, resolved, targets_of
+    from lorelab.config.describe import describe, resolved
+    from lorelab.config.trust import targets_of
     from lorelab.config.validate import validate
     from lorelab.training.fit import fit
     from lorelab.training.progress import ProgressLine
@@ -47,6 +48,9 @@ def launch(
 
     validate(cfg, origin)
     parts = build(cfg, origin)
+    if "target_kind_because" in parts.data.splits.record.schema and cfg.progress != "quiet":
+        because = parts.data.splits.record.schema["target_kind_because"]
+        print(f"task: {type(parts.learner.task).__name__}, because {because}", file=sys.stderr)
     config = resolved(cfg)
     code = code_version(targets_of(config))
     start = describe(cfg, origin, capture(ROOT), parts.data.splits.record, code=code, sweep=sweep, tags=tags)

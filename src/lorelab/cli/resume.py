@@ -38,7 +38,7 @@ def resume(run: str, overrides: Sequence[str]) -> RunRecord:
             f"resume={run}: {found.name} is still running on {host}; stop it first, or wait for its end."
         )
     cfg = _config(found)
-    _apply(cfg, overrides)
+    apply_overrides(cfg, overrides)
     from lorelab.cli.launch import launch
 
     return launch(cfg, Origin(overrides=list(overrides)), resume=found)
@@ -56,7 +56,8 @@ def _config(run: StoredRun) -> DictConfig:
     return OmegaConf.load(file)  # type: ignore[return-value]
 
 
-def _apply(cfg: DictConfig, overrides: Sequence[str]) -> None:
+def apply_overrides(cfg: DictConfig, overrides: Sequence[str]) -> None:
+    """Sets what does not change a result in the config of a recorded run. Raises ``ConfigError`` for anything else."""
     problems = []
     for override in overrides:
         key, _, value = override.partition("=")
@@ -67,8 +68,8 @@ def _apply(cfg: DictConfig, overrides: Sequence[str]) -> None:
             except OmegaConfBaseException as error:
                 problems.append(Problem(f"override {override}", str(error).splitlines()[0], "KEY=VALUE"))
                 continue
-        advice = "leave it out, or start a new run without resume"
-        expected = "with resume only what does not change the result: " + ", ".join(VOLATILE)
+        advice = "leave it out, or start a new run"
+        expected = "of a recorded run only what does not change the result: " + ", ".join(VOLATILE)
         problems.append(Problem(f"override {override}", f"{key} would change the run", expected, advice))
     if problems:
         raise ConfigError(problems)

@@ -108,12 +108,12 @@ def _check(argv: Sequence[str]) -> None:
             options[name] = value if has_value else next(words, "")
         elif not word.startswith("-"):
             overrides.append(word)
-    if {"--config-path", "-cp"} & options.keys():  # another tree altogether: Hydra's own messages must do
-        return
+    other = options.get("--config-path", options.get("-cp"))
     folder = options.get("--config-dir", options.get("-cd"))
     composed = compose_all(
         overrides,
         config_dir=str(Path(folder).absolute()) if folder else None,
+        conf=(Path(__file__).parent / other).resolve() if other else CONF,  # as Hydra understands a relative path
         config_name=options.get("--config-name", options.get("-cn", "config")),
     )
     if any(name in options for name in _LOOKS_ONLY):  # a config that cannot run can be looked at

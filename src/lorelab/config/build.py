@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 from pytorch_lightning import Callback
 
 from lorelab.config.origin import Origin
+from lorelab.config.trust import instantiate
 from lorelab.data.loading import DataModule
 from lorelab.errors import ConfigError, LorelabError, Problem
 from lorelab.seeds import derive_seed
@@ -35,20 +35,23 @@ class Parts:
 def build(cfg: DictConfig, origin: Origin) -> Parts:
     """Loads the data, then builds task, net and the rest to fit them.
 
-    The net's initial weights depend on ``seed`` and the net's config alone.
+    ``cfg`` gets the monitor that the task chose, if it leaves that open. The net's initial weights depend on ``seed``
+    and the net's config alone.
 
     Raises:
         DataError: the data cannot be had.
         ConfigError: a part refuses what the data are (an image too small for the net, a task without its target).
     """
     settings: TrainerSettings = instantiate(cfg.trainer)
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
+    if settings.cpu_threads is not None:
+        torch.set_num_threads(settings.cpu_threads)
     splits = _made(cfg, "data", origin)
     augment = instantiate(cfg.augment) if cfg.get("augment") else None
     data = DataModule(splits, seed=cfg.seed, augment=augment, **cfg.loader)
     spec = splits.spec
     task = _fitted(cfg, "task", lambda: instantiate(cfg.task)(data=spec), origin)
+    if "monitor" in cfg.task and cfg.task.monitor is None:  # task=auto: callbacks refer to it
+        cfg.task.monitor, cfg.task.mode = task.monitor, task.mode
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(cfg.seed, "weights"))
         make_net = instantiate(cfg.model)

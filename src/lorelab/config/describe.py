@@ -64,14 +64,6 @@ def signature(config: Mapping[str, Any], fingerprint: str, code: str) -> str:
     return hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def targets_of(config: Any) -> set[str]:
-    """Every ``_target_`` in plain containers, at any depth."""
-    if isinstance(config, Mapping):
-        own = {str(config["_target_"])} if "_target_" in config else set()
-        return own.union(*map(targets_of, config.values()))
-    return set().union(*map(targets_of, config)) if isinstance(config, list) else set()
-
-
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """``{"a": {"b": 1}}`` as ``{"a.b": 1}``; lists and empty mappings stay values."""
     flat: dict[str, Any] = {}

@@ -6,6 +6,7 @@ import copy
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -18,10 +19,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lorelab.config.origin import Origin
+from lorelab.config.trust import ADVICE, UntrustedTargetError, judge_name, targets_of
 from lorelab.errors import ConfigError, Problem, nearest
 from lorelab.paths import CONF
 
 _MOST_GROUP_COMBINATIONS = 64
+_FORMS = "KEY=VALUE, +KEY=VALUE, ~KEY or GROUP=OPTION"
 
 
 @dataclass(frozen=True)
@@ -33,18 +36,21 @@ class Composed:
 
 
 def compose_all(
-    overrides: Sequence[str], *, config_dir: str | None = None, config_name: str = "config"
+    overrides: Sequence[str], *, config_dir: str | None = None, config_name: str = "config", conf: Path = CONF
 ) -> list[Composed]:
     """Every distinct config to look at before the command line runs.
 
     That is each combination of swept group choices with the first value of the other sweeps, then each further swept
     value once: the sum of the values, not their product, so that a large grid is checked in little time.
 
+    ``conf``: the folder of the primary config; ``config_dir``: one more to look for options in.
+
     Raises:
-        ConfigError: with all overrides that cannot be parsed, name no group, option or key.
+        ConfigError: with all overrides that cannot be parsed, name no group, option or key; or with targets in Hydra's
+            own node (callbacks, launcher) that are not trusted, because Hydra would build them unasked.
     """
     search_path = [f"hydra.searchpath=[file://{config_dir}]"] if config_dir else []
-    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+    with initialize_config_dir(config_dir=str(conf), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
         parsed, problems = _parse(overrides, loader)
         groups = [o for o in parsed if _is_group(o, loader)]
@@ -58,7 +64,7 @@ def compose_all(
             base = _compose(config_name, [*search_path, *choices])
             problems += [p for o in values for p in _check_key(o, base, choices)]
             if not problems:
-                found += [_set(base, choices, settings) for settings in _one_at_a_time(values)]
+                found += [_set(base, choices, settings, problems) for settings in _one_at_a_time(values)]
         if problems:
             raise ConfigError(dict.fromkeys(problems))
         return found
@@ -67,11 +73,14 @@ def compose_all(
 def _parse(overrides: Sequence[str], loader: ConfigLoader) -> tuple[list[Override], list[Problem]]:
     parser, parsed, problems = OverridesParser.create(config_loader=loader), [], []
     for text in overrides:
+        if not text.lstrip("+~").partition("=")[0]:
+            problems.append(Problem(f"override {text}", "nothing before '='", _FORMS))
+            continue
         try:
             parsed += parser.parse_overrides([text])
         except HydraException as error:
             reason = str(error).splitlines()[0]
-            problems.append(Problem(f"override {text}", reason, "KEY=VALUE, +KEY=VALUE, ~KEY or GROUP=OPTION"))
+            problems.append(Problem(f"override {text}", reason, _FORMS))
     return parsed, problems
 
 
@@ -160,13 +169,24 @@ def _check_key(override: Override, base: DictConfig, choices: Sequence[str]) -> 
         return
 
 
-def _set(base: DictConfig, choices: Sequence[str], settings: Sequence[str]) -> Composed:
+def _untrusted(node: DictConfig) -> Iterator[Problem]:
+    for target in sorted(targets_of(OmegaConf.to_container(node, resolve=False))):
+        if target.startswith(("hydra.", "hydra_plugins.")) and "._" not in target.replace("hydra._internal.", ""):
+            continue
+        try:
+            judge_name(target)
+        except UntrustedTargetError as error:
+            yield Problem(f"hydra: _target_: {target}", str(error), "a part of Hydra's own or a trusted module", ADVICE)
+
+
+def _set(base: DictConfig, choices: Sequence[str], settings: Sequence[str], problems: list[Problem]) -> Composed:
     """``base`` with further values, by Hydra's own hand but without composing it anew (0.2 s each)."""
     cfg = copy.deepcopy(base)
     try:
         ConfigLoaderImpl._apply_overrides_to_config(OverridesParser.create().parse_overrides(list(settings)), cfg)
     except (HydraException, OmegaConfBaseException) as error:
         raise _refused([*choices, *settings], error) from error
+    problems += _untrusted(cfg.hydra)
     origin = Origin.of_hydra(cfg.hydra, [*choices, *settings])
     OmegaConf.set_readonly(cfg, False)
     OmegaConf.set_struct(cfg, False)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any
 
 import torch
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from lorelab.config.origin import Origin
+from lorelab.config.trust import instantiate
 from lorelab.errors import LorelabError, Problem, nearest
 from lorelab.records import DataSpec
 
@@ -36,6 +36,8 @@ def rehearse(
         yield from _callback(f"callbacks.{name}", node, targets, origin)
     if "data" in sound:
         yield from _data(cfg.data, origin)
+    if "augment" not in flawed:
+        yield from _views(cfg, targets, origin)
     if sound >= {"task", "model"} and {"task", "model", "data"} <= targets.keys():
         yield from _task_and_net(cfg, targets, origin)
 
@@ -66,6 +68,27 @@ def _callback(path: str, node: Any, targets: Mapping[str, Callable[..., Any]], o
     if measured and node.get("monitor") is not None and node.monitor not in measured:
         where, advice = origin.of(f"{path}.monitor"), nearest(str(node.monitor), measured)
         yield Problem(where, str(node.monitor), "a metric that the task measures in validation", advice)
+
+
+def _views(cfg: DictConfig, targets: Mapping[str, Callable[..., Any]], origin: Origin) -> Iterator[Problem]:
+    """An augmentation that suits the inputs, and that makes views where the task compares views, and only there."""
+    try:
+        augment = instantiate(cfg.augment) if cfg.get("augment") else None
+    except Exception:  # said already
+        return
+    kind = getattr(targets.get("data"), "provides_inputs", None)
+    read = getattr(augment, "accepts_inputs", None)
+    if augment is not None and kind is not None and read is not None and kind not in read:
+        expected = "an augmentation of " + " or ".join(sorted(read))
+        yield Problem(origin.of("augment"), f"inputs of kind '{kind}'", expected, "another augment=...")
+    wanted, made = getattr(targets.get("task"), "views", False), getattr(augment, "in_evaluation", False)
+    if wanted and not made:
+        found = f"{cfg.task._target_} without views"
+        advice = "augment=two_views for images, two_views_table for tables, noise for points"
+        yield Problem(origin.of("augment"), found, "an augmentation that makes them", advice)
+    if made and not wanted and "task" in targets:
+        found = f"{cfg.augment._target_}, which adds an axis of views, for {cfg.task._target_}"
+        yield Problem(origin.of("augment"), found, "an augmentation that keeps the shape", "augment=none")
 
 
 def _data(node: DictConfig, origin: Origin) -> Iterator[Problem]:

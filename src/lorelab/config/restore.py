@@ -6,10 +6,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import nn
 
+from lorelab.config.trust import instantiate
 from lorelab.errors import LorelabError
 from lorelab.records import DataSpec
 from lorelab.tasks.protocol import Task

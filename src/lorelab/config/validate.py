@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from lorelab.config.origin import Origin
 from lorelab.config.rehearse import rehearse
 from lorelab.config.signatures import check_signature, fits, locate, type_name
+from lorelab.config.trust import ADVICE, UntrustedTargetError, judge_name, judge_object
 from lorelab.errors import ConfigError, Problem
 
 _PLAIN: Mapping[str, Any] = {
@@ -40,11 +42,22 @@ def validate(cfg: DictConfig, origin: Origin) -> None:
     problems += _unresolved(cfg, origin)
     if problems:
         raise ConfigError(problems)
+    if cfg.task.get("monitor", "") is None:  # task=auto: only the data tell
+        cfg = copy.deepcopy(cfg)
+        cfg.task.monitor, cfg.task.mode = "val/loss", "min"
     targets: dict[str, Callable[..., Any]] = {}
     flawed: set[str] = set()
     for path, node in _targets(cfg):
         try:
-            targets[path] = locate(str(node["_target_"]))
+            judge_name(str(node["_target_"]))
+            found_target = locate(str(node["_target_"]))
+            judge_object(str(node["_target_"]), found_target)
+            targets[path] = found_target
+        except UntrustedTargetError as error:
+            where = origin.of(f"{path}._target_")
+            problems.append(Problem(where, str(error), "a class of a trusted module", ADVICE))
+            flawed.add(path.partition(".")[0])
+            continue
         except ImportError as error:
             where = origin.of(f"{path}._target_")
             problems.append(Problem(where, str(node["_target_"]), "an importable function or class", str(error)))

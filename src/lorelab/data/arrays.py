@@ -148,6 +148,7 @@ def _classes(
             raise DataError(
                 f"{source}: found {what}; expected class_names (C,) and y of whole numbers from 0 to C − 1."
             )
+        _refuse_twice(list(map(str, names)), source)
         values = np.arange(len(names))
     if len(values) < 2:
         raise DataError(f"{source}, key 'y': found {len(values)} class; expected two or more.")
@@ -163,6 +164,17 @@ def _classes(
         _refuse_rows(f"y{keys[split]}", y.shape, ~known, f"a class that is not one of {shown}", source)
         codes[split] = np.searchsorted(values, y).astype(np.int64)
     return codes, tuple(map(str, values if names is None else names))
+
+
+def _refuse_twice(names: Sequence[str], source: str) -> None:
+    """Two classes of one name would overwrite each other's metrics."""
+    for name in names:
+        if names.count(name) > 1:
+            *first, last = (str(index) for index, each in enumerate(names) if each == name)
+            raise DataError(
+                f"{source}, key 'class_names': found {name!r} for the classes {', '.join(first)} and {last}; expected "
+                "different names. Rename them, or merge the classes in y."
+            )
 
 
 def _reals(key: str, y: np.ndarray, source: str) -> np.ndarray:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm"])
 Fit = Literal["crop", "stretch", "pad"]
 Channels = Literal["auto", 1, 3]
-_MOST_NAMED = 20
 _GREY = frozenset({"1", "L", "LA", "I;16", "I;16L", "I;16B", "I"})
 
 
@@ -29,20 +28,18 @@ def decode_all(paths: Sequence[Path], size: int, channels: Channels, fit: Fit) -
     the centre, stretching, or padding with black. 16-bit grey keeps its upper 8 bits; of an animation, the first frame.
 
     Raises:
-        DataError: naming up to 20 files that cannot be read, with the reason, and how many there are.
+        DataError: naming every file that cannot be read, with the reason.
     """
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         found = list(pool.map(lambda path: _decode(path, size, channels, fit), paths))
     bad = [(path, reason) for path, reason in zip(paths, found, strict=True) if isinstance(reason, str)]
     if bad:
-        lines = [f"  {path}: {reason}" for path, reason in bad[:_MOST_NAMED]]
-        more = [f"  and {len(bad) - _MOST_NAMED} more"] if len(bad) > _MOST_NAMED else []
+        lines = [f"  {path}: {reason}" for path, reason in bad]
         raise DataError(
             "\n".join(
                 [
                     f"{len(bad)} of {len(paths)} image files cannot be read:",
                     *lines,
-                    *more,
                     "Expected images that Pillow opens; mend or remove these files.",
                 ]
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
@@ -17,6 +18,7 @@ from lorelab.data.official import absent_classes, complete
 from lorelab.data.splits import DataSplits, Split, provides
 from lorelab.errors import DataError, nearest
 
+_PARTS = ("train", "val", "test")
 _ALIASES = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
 
@@ -48,7 +50,7 @@ def image_folder(
 
     Raises:
         DataError: no such folder, fewer than two classes, a class that training lacks, too few examples of a class,
-            or files that cannot be read, all of them at once.
+            or rows of the CSV that cannot be used or files that cannot be read, all of them at once.
     """
     folder = Path(root).expanduser().resolve()
     _check_options(size, channels, fit)
@@ -88,20 +90,35 @@ def _check_options(size: int, channels: Channels, fit: Fit) -> None:
 def _from_folders(root: Path) -> Listing:
     folders = {path.name: path for path in sorted(root.iterdir()) if path.is_dir() and path.name[0] != "."}
     listing = Listing()
-    if folders and "train" in {_ALIASES.get(name.lower()) for name in folders}:
-        for name, path in folders.items():
-            split = _ALIASES.get(name.lower())
-            if split is None or split in listing.files:
-                raise DataError(
-                    f"{path}: found beside train/; expected only train/, val/ and test/ there, each once. Move it, or "
-                    "point data.root at a folder whose folders are all classes."
-                )
-            listing.files[split] = _classes_below(path, listing.ignored)
+    by_split = {split: [name for name in folders if _ALIASES.get(name.lower()) == split] for split in _PARTS}
+    if by_split["train"]:
+        _check_parts(root, folders, by_split)
+        for split, names in by_split.items():
+            for name in names:
+                listing.files[split] = _classes_below(folders[name], listing.ignored)
     else:
         listing.files["train"] = _classes_below(root, listing.ignored)
-    order = [split for split in ("train", "val", "test") if split in listing.files]
-    listing.files = {split: listing.files[split] for split in order}
     return listing
+
+
+def _check_parts(root: Path, folders: Iterable[str], by_split: Mapping[str, Sequence[str]]) -> None:
+    """Refuses more than one folder for a part, and folders of another name beside the training part's."""
+    for split, names in by_split.items():
+        if len(names) > 1:
+            raise DataError(
+                f"{root}: found the folders {' and '.join(names)} for the {split} part; expected one. Rename or merge "
+                "them."
+            )
+    others = [name for name in folders if name.lower() not in _ALIASES]
+    if others:
+        shown = ", ".join(str(root / name) for name in others[:10])
+        more = f" and {len(others) - 10} more" if len(others) > 10 else ""
+        train = by_split["train"][0]
+        raise DataError(
+            f"{shown}{more}: found beside {root / train}, which is taken for the training part, not for a class; "
+            "expected only val/ and test/ beside it. Move the others; or, if "
+            f"{train!r} is a class of yours, rename that folder or name every file in a CSV: data.labels=FILE.csv."
+        )
 
 
 def _classes_below(folder: Path, ignored: Counter[str]) -> list[tuple[Path, str]]:
@@ -123,26 +140,47 @@ def _classes_below(folder: Path, ignored: Counter[str]) -> list[tuple[Path, str]
 
 
 def _from_csv(root: Path, path: Path) -> Listing:
-    frame = read_csv(path)
-    for column in ("path", "label"):
+    """What ``path`` lists, labels as they are written.
+
+    Raises:
+        DataError: columns are missing, or naming every row that cannot be used.
+    """
+    columns = ("path", "label", "split")
+    frame = read_csv(path, text=columns)
+    for column in columns[:2]:
         if column not in frame.columns:
             found = ", ".join(map(str, frame.columns))
             raise DataError(f"{path}: found the columns {found}; expected 'path' and 'label', and perhaps 'split'.")
-    for column in ("path", "label"):
-        for line in frame.index[frame[column].isna()][:1]:
-            raise DataError(f"{path}, line {line}: found nothing in column '{column}'; expected a {column}.")
-    splits = frame["split"] if "split" in frame.columns else ["train"] * len(frame)
-    listing, seen = Listing(), dict[str, int]()
-    for line, name, label, split in zip(frame.index, frame["path"], frame["label"], splits, strict=True):
-        known = _ALIASES.get(str(split).lower())
-        if known is None:
-            raise DataError(f"{path}, line {line}: found split {str(split)!r}; expected train, val or test.")
-        if str(name) in seen:
-            raise DataError(f"{path}, line {line}: found {name} again, as on line {seen[str(name)]}; expected it once.")
-        seen[str(name)] = line
-        listing.files.setdefault(known, []).append((root / str(name), str(label)))
-    listing.files = {split: listing.files[split] for split in ("train", "val", "test") if split in listing.files}
+    names, labels, splits = (
+        frame[column].fillna("") if column in frame else ["train"] * len(frame) for column in columns
+    )
+    listing, seen, bad = Listing(files={split: [] for split in _PARTS}), dict[str, int](), list[str]()
+    for line, name, label, split in zip(frame.index, names, labels, splits, strict=True):
+        problems = list(_row_problems(root, name, label, split, seen))
+        if problems:
+            bad.append(f"  line {line}: {'; '.join(problems)}")
+        else:
+            listing.files[_ALIASES[split.lower()]].append((root / name, label))
+        seen.setdefault(name, line)
+    if bad:
+        rows = "1 row" if len(bad) == 1 else f"{len(bad)} rows"
+        raise DataError("\n".join([f"{path}: found {rows} that cannot be used:", *bad, "Mend or remove each."]))
+    listing.files = {split: files for split, files in listing.files.items() if files}
     return listing
+
+
+def _row_problems(root: Path, name: str, label: str, split: str, seen: Mapping[str, int]) -> Iterator[str]:
+    if not name:
+        yield "found nothing in column 'path'; expected a path"
+    elif name in seen:
+        yield f"found {name} again, as on line {seen[name]}; expected it once"
+    elif not (root / name).is_file():
+        yield f"found no file {root / name}; expected an image there"
+    if not label:
+        yield "found nothing in column 'label'; expected a label"
+    if split.lower() not in _ALIASES:
+        found = f"split {split!r}" if split else "nothing in column 'split'"
+        yield f"found {found}; expected train, val or test"
 
 
 def _class_names(listing: Listing, source: str) -> tuple[str, ...]:

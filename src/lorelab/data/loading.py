@@ -56,6 +56,7 @@ class DataModule(LightningDataModule):
         self.seed, self.augment, self.workers = seed, augment, workers
         needed = sum(4 * split.inputs.numel() for split in splits.by_name().values())
         self.in_memory = needed <= memory_limit_gb * 1e9
+        self.memory_limit_gb = memory_limit_gb
         self._held: dict[tuple[str, torch.device], Split] = {}
         self.skip_batches = 0
         """Of the first epoch that is trained: those an interrupted run had seen."""
@@ -64,6 +65,10 @@ class DataModule(LightningDataModule):
     def device(self) -> torch.device:
         """Where batches come out."""
         return torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
+
+    def fits(self, name: str) -> bool:
+        """Whether the split ``name`` alone may be held whole."""
+        return 4 * self.splits.by_name()[name].inputs.numel() <= self.memory_limit_gb * 1e9
 
     def held(self, name: str, device: torch.device | str | None = None) -> Split:
         """Split ``name`` ("train", "val", "test") with final inputs (float32, or tokens) on ``device``; shared."""

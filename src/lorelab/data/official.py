@@ -60,14 +60,16 @@ def require_examples(labels: np.ndarray, class_names: Sequence[str], source: str
 
 
 def absent_classes(parts: Mapping[str, Split], class_names: Sequence[str]) -> list[str]:
-    """One caution per split other than training that lacks a class: its metrics say nothing of that class."""
+    """One caution per split that lacks a class: it is not learnt from training without it, and metrics of the other
+    splits say nothing of it."""
     cautions = []
-    for name in ("val", "test"):
+    for name in ("train", "val", "test"):
         counts = torch.bincount(parts[name].targets, minlength=len(class_names)).tolist()
         absent = [each for each, count in zip(class_names, counts, strict=True) if not count]
         if absent and len(parts[name]):
             shown = ", ".join(map(repr, absent[:10])) + (" and others" if len(absent) > 10 else "")
-            cautions.append(f"the {name} split has no example of {shown}")
+            lost = ": it cannot be learnt; add examples, or change data.val_fraction, test_fraction or limit_train"
+            cautions.append(f"the {name} split has no example of {shown}" + (lost if name == "train" else ""))
     return cautions
 
 

@@ -34,7 +34,7 @@ def renderables(summary: Summary) -> Iterator[RenderableType]:
     if summary.classes:
         yield from _table("Classes", ["class", *sizes, "share of train"], _class_rows(summary))
     if summary.target_values:
-        rows = [[name, *(f"{v:.5g}" for v in values.values())] for name, values in summary.target_values.items()]
+        rows = [[name, *map(_number, values.values())] for name, values in summary.target_values.items()]
         yield from _table("Targets, in their own units", ["split", "mean", "std", "min", "max"], rows)
     if summary.missing:
         by_most = sorted(summary.missing.items(), key=lambda item: -sum(item[1].values()))
@@ -57,6 +57,9 @@ def _facts(summary: Summary) -> RenderableType:
         "inputs": summary.inputs,
         "target": summary.targets,
         "fits": summary.task,
+        "characters": _characters(summary),
+        "vocabulary": f"{summary.vocabulary} symbols, one of them for unknown characters" if summary.vocabulary else "",
+        "missing": "none" if summary.missing == {} else "",
         "duplicates": _duplicates(summary),
         "fingerprint": summary.fingerprint,
     }
@@ -68,10 +71,22 @@ def _facts(summary: Summary) -> RenderableType:
     return grid
 
 
+def _characters(summary: Summary) -> str:
+    if not summary.characters:
+        return ""
+    unknown = ", ".join(f"{split} {count:,}" for split, count in summary.unknown.items())
+    return f"{summary.characters:,} in all; unknown among the targets: {unknown}"
+
+
+def _number(value: float) -> str:
+    """Five digits, and never less than the whole number."""
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.5g}"
+
+
 def _duplicates(summary: Summary) -> str:
     found = summary.duplicates
     if found is None:
-        return ""
+        return "not searched: windows of a text are no examples of their own"
     repeated = [f"{count:,} within {split}" for split, count in found.within.items() if count]
     shared = [f"{count:,} in {pair.replace('/', ' and ')}" for pair, count in found.across.items() if count]
     return ", ".join([*repeated, *shared]) or "none"

@@ -47,7 +47,7 @@ def table(
     """
     file = Path(path).expanduser().resolve()
     source = str(file)
-    frame = _read(file)
+    frame = _read(file, target)
     if target_kind not in get_args(TargetChoice):
         raise DataError(f"data.target_kind: found {target_kind!r}, expected auto, class or real.")
     _require(frame, target, categorical, drop, source)
@@ -77,12 +77,15 @@ def table(
     return with_facts(splits, cautions, target_kind_because=because, dropped=list(drop))
 
 
-def _read(path: Path) -> pd.DataFrame:
+def _read(path: Path, target: str) -> pd.DataFrame:
     """The file's rows; the index, named ``line`` or ``row``, says where each is."""
     import pandas as pd
 
     if path.suffix.lower() == ".csv":
-        return read_csv(path)
+        frame = read_csv(path)
+        if target in frame and frame[target].isna().any() and not pd.api.types.is_numeric_dtype(frame[target]):
+            return read_csv(path, text=[target])  # "None" may be a class; among numbers, "NaN" is a hole
+        return frame
     if path.suffix.lower() not in (".parquet", ".pq"):
         raise DataError(f"data.path: found {path}, expected a .csv or .parquet file. Save the table as one of these.")
     try:

@@ -15,6 +15,7 @@ from torchmetrics.classification import (
     MulticlassAccuracy,
     MulticlassCalibrationError,
     MulticlassF1Score,
+    MulticlassPrecision,
     MulticlassRecall,
 )
 
@@ -82,7 +83,8 @@ class Classification:
         weight = self.class_weights
         if weight is not None:
             if weight.device != logits.device:  # once: a copy per step would make a GPU wait
-                weight = self.class_weights = weight.to(logits.device)
+                # The type first: a Mac's GPU takes no float64.
+                weight = self.class_weights = weight.to(logits.dtype).to(logits.device)
             weight = weight.to(logits.dtype)
         return F.cross_entropy(logits, batch.targets, weight, label_smoothing=self.label_smoothing)
 
@@ -100,9 +102,11 @@ class Classification:
 
     def metrics(self) -> MetricCollection:
         """Fresh ``accuracy`` (share of all examples), ``macro_f1``, ``calibration_error`` (mean absolute gap between
-        confidence and accuracy, Guo et al. 2017, arXiv:1706.04599) and ``recall``, ``(C,)``, one per class.
+        confidence and accuracy, Guo et al. 2017, arXiv:1706.04599); and one per class, ``(C,)``: ``precision``,
+        ``recall`` and ``f1``.
 
-        All within [0, 1]. A class that does not occur has recall 0 and is left out of ``macro_f1`` unless predicted.
+        All within [0, 1]. A class that does not occur has recall 0, one that is not predicted precision 0, either f1 0;
+        one that is neither is left out of ``macro_f1``. Metrics of the same counts share them after the first batch.
         """
         classes = self.out_features
         return MetricCollection(
@@ -112,7 +116,9 @@ class Classification:
                 "calibration_error": MulticlassCalibrationError(
                     classes, n_bins=self.calibration_bins, norm="l1", validate_args=False
                 ),
+                "precision": MulticlassPrecision(classes, average="none", validate_args=False),
                 "recall": MulticlassRecall(classes, average="none", validate_args=False),
+                "f1": MulticlassF1Score(classes, average="none", validate_args=False),
             }
         )
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import math
-import warnings
 from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import MeanMetric, MetricCollection
 
 from lorelab.errors import LorelabError
 from lorelab.records import Batch, DataSpec
 from lorelab.tasks.monitor import Mode, check_monitor
-from lorelab.tasks.probes import extract, knn_accuracy, probe_accuracy, untrained
+from lorelab.tasks.probes import calibrated, extract, knn_accuracy, probe_accuracy
 from lorelab.tasks.protocol import Net, Stage
 
 
@@ -31,6 +31,8 @@ class Contrastive:
     no classes or a value is out of range.
     """
 
+    views: ClassVar[bool] = True
+    """Its batches have an axis of views or generated points, which an augmentation makes."""
     accepts_inputs: ClassVar[frozenset[str]] = frozenset({"image", "table"})
     accepts_targets: ClassVar[frozenset[str]] = frozenset({"class"})
     better: ClassVar[dict[str, Mode]] = {"loss": "min", "pair_accuracy": "max", "knn_accuracy": "max"}
@@ -65,6 +67,11 @@ class Contrastive:
         self.temperature = temperature
         self.k, self.probe_l2, self.probe_examples = k, probe_l2, probe_examples
         self._dims = len(data.input_shape) + 2
+        self._initial: nn.Module | None = None
+
+    def begin(self, net: nn.Module) -> None:
+        """Keeps the untrained net, for the ``random_...`` baselines of the test."""
+        self._initial = copy.deepcopy(net)
 
     def loss(self, net: Net, batch: Batch) -> Tensor:
         """Mean cross-entropy in nats over all views of ``batch.inputs`` ``(B, 2, *shape)``, shape ``()``.
@@ -90,7 +97,7 @@ class Contrastive:
 
     def judge(self, net: Net, train: Batch, held: Batch, stage: Stage) -> Mapping[str, float]:
         """``knn_accuracy`` of the frozen representation; at the test ``probe_accuracy``, too, and both as ``raw_...``
-        (on the inputs themselves) and ``random_...`` (on the same backbone with untrained weights, seed 0)."""
+        (on the inputs themselves) and ``random_...`` (on the same backbone as it was before its first step)."""
         rows = _subset(len(train.inputs), self.probe_examples).to(train.inputs.device)
         fitted = Batch(train.inputs[rows], train.targets[rows])
         if stage == "val":
@@ -99,10 +106,8 @@ class Contrastive:
             "": (extract(net, fitted.inputs), extract(net, held.inputs)),
             "raw_": (fitted.inputs.flatten(1), held.inputs.flatten(1)),
         }
-        start = untrained(net)
-        if start is None:
-            warnings.warn(f"{type(net).__name__} cannot be reset: no random_... baselines are reported", stacklevel=2)
-        else:
+        if self._initial is not None:
+            start = calibrated(self._initial, fitted.inputs)
             pairs["random_"] = (extract(start, fitted.inputs), extract(start, held.inputs))
         found: dict[str, float] = {}
         for name, (known, asked) in pairs.items():
@@ -124,7 +129,8 @@ class Contrastive:
         projections = net(views.flatten(0, 1))
         projections = F.normalize(projections.to(torch.promote_types(projections.dtype, torch.float32)), dim=-1)
         own = torch.eye(len(projections), dtype=torch.bool, device=views.device)
-        scores = (projections @ projections.T / self.temperature).masked_fill(own, -torch.inf)
+        with torch.autocast(views.device.type, enabled=False):  # which would round similarities to three digits
+            scores = (projections @ projections.T / self.temperature).masked_fill(own, -torch.inf)
         # Views of an example are neighbours: 0 with 1, 2 with 3, ...
         return scores, torch.arange(len(projections), device=views.device) ^ 1
 

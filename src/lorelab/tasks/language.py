@@ -11,6 +11,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 from torchmetrics import Metric, MetricCollection
+from torchmetrics.utilities import dim_zero_cat
 
 from lorelab.records import Batch, DataSpec
 from lorelab.tasks.monitor import Mode, check_monitor
@@ -130,20 +131,24 @@ class LanguageModel:
 
 
 class _Mean(Metric):
-    """A mean over all characters, summed in float64."""
+    """A mean over all characters: sums of windows on the device, which may have no float64, then float64 on the CPU."""
 
     full_state_update = False
-    total: Tensor
+    sums: list[Tensor]
     count: Tensor
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("sums", [], dist_reduce_fx="cat")
         self.add_state("count", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     def _add(self, values: Tensor) -> None:
-        self.total += values.double().sum()
+        self.sums.append(values.sum(-1))
         self.count += values.numel()
+
+    def _mean(self) -> Tensor:
+        """On the CPU, float64."""
+        return dim_zero_cat(self.sums).cpu().double().sum() / self.count.cpu()
 
 
 class BitsPerCharacter(_Mean):
@@ -155,7 +160,7 @@ class BitsPerCharacter(_Mean):
 
     def compute(self) -> Tensor:
         """Bits, at least 0."""
-        return self.total / self.count / math.log(2)
+        return self._mean() / math.log(2)
 
 
 class Perplexity(BitsPerCharacter):
@@ -163,7 +168,7 @@ class Perplexity(BitsPerCharacter):
 
     def compute(self) -> Tensor:
         """e to the mean cross-entropy in nats."""
-        return torch.exp(self.total / self.count)
+        return self._mean().exp()
 
 
 class Accuracy(_Mean):
@@ -175,7 +180,7 @@ class Accuracy(_Mean):
 
     def compute(self) -> Tensor:
         """In [0, 1]."""
-        return self.total / self.count
+        return self._mean()
 
 
 def _logits(net: Net, inputs: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from lorelab.tasks.monitor import Mode, check_monitor
 from lorelab.tasks.protocol import Net, Stage
 
 _CHUNK = 2**14
+_CLOSE, _FINEST = 0.02, 2048
 
 
 class LogDensity(Protocol):
@@ -40,10 +41,12 @@ class NCE:
     minus ``log noise_ratio``; the loss is binary cross-entropy. Both values must be those of the augmentation that
     makes the points. ``density``: the true one, to be judged against.
 
-    ``grid_size``: cells per side of the square ``±5 noise_scale`` over which the model is normalised. Raises
-    ``ValueError`` if the data are no points in the plane or a value is out of range.
+    ``grid_size``: cells per side of the square over which the model is normalised, at least. Raises ``ValueError`` if
+    the data are no points in the plane or a value is out of range.
     """
 
+    views: ClassVar[bool] = True
+    """Its batches have an axis of views or generated points, which an augmentation makes."""
     accepts_inputs: ClassVar[frozenset[str]] = frozenset({"points"})
     accepts_targets: ClassVar[frozenset[str]] = frozenset({"none"})
     better: ClassVar[dict[str, Mode]] = {
@@ -81,11 +84,6 @@ class NCE:
         self.density = density
         self.noise_ratio, self.noise_scale, self.grid_size = noise_ratio, noise_scale, grid_size
 
-    @property
-    def half_width(self) -> float:
-        """Of the square that is taken for the whole plane."""
-        return 5 * self.noise_scale
-
     def loss(self, net: Net, batch: Batch) -> Tensor:
         """Mean binary cross-entropy in nats over all ``(B, 1 + noise_ratio)`` points, shape ``()``.
 
@@ -118,7 +116,7 @@ class NCE:
         """
         learned = self._log_density(net, held.inputs)
         true = torch.from_numpy(self.density.log_prob(_plain(held.inputs)))
-        log_z = log_integral(self._log_density(net, self._grid(held.inputs)), self.half_width)
+        log_z = self._log_normaliser(net, torch.cat([train.inputs, held.inputs]))
         found = {
             "log_likelihood": float(learned.mean()) - log_z,
             "raw_log_likelihood": float(learned.mean()),
@@ -135,7 +133,7 @@ class NCE:
         """At the test, ``densities.png``: the true and the learned log-density (normalised) side by side."""
         if stage != "test":
             return
-        log_z = log_integral(self._log_density(net, self._grid(held.inputs)), self.half_width)
+        log_z = self._log_normaliser(net, held.inputs)
         frame = 1.15 * float(held.inputs.abs().max())
         places = grid(frame, self.grid_size)
         fields = {
@@ -144,8 +142,20 @@ class NCE:
         }
         draw_fields(fields, folder / "densities.png", half_width=frame, points=_plain(held.inputs[:300]))
 
-    def _grid(self, like: Tensor) -> Tensor:
-        return grid(self.half_width, self.grid_size).to(like.device)
+    def _log_normaliser(self, net: Net, points: Tensor) -> float:
+        """Over a square that holds the noise and all ``points``: mass that the model puts on them must count. The cells
+        are halved until cells of twice the width tell the same."""
+        half = max(5 * self.noise_scale, 1.2 * float(points.abs().max()))
+        size = self.grid_size
+
+        def total(cells: int) -> float:
+            return log_integral(self._log_density(net, grid(half, cells).to(points.device)), half)
+
+        coarse, fine = total(size // 2), total(size)
+        while abs(fine - coarse) > _CLOSE and 2 * size <= _FINEST:
+            size *= 2
+            coarse, fine = fine, total(size)
+        return fine
 
     def _log_density(self, net: Net, points: Tensor) -> Tensor:
         """``predict`` in pieces, ``(N,)`` float64 on the CPU."""

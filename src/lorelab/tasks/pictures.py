@@ -24,7 +24,7 @@ _DPI = 110
 def predict_all(task: Task, net: Net, inputs: Tensor) -> np.ndarray:
     """``task.predict`` over a whole split ``(N, *input_shape)``, in chunks, without gradients: float64 on the CPU."""
     with torch.no_grad():
-        parts = [task.predict(net, chunk).double().cpu() for chunk in inputs.split(_CHUNK)]
+        parts = [task.predict(net, chunk).cpu().double() for chunk in inputs.split(_CHUNK)]
     return torch.cat(parts).numpy()
 
 

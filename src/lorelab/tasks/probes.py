@@ -16,7 +16,8 @@ _CHUNK = 1024
 
 def extract(net: Net, inputs: Tensor) -> Tensor:
     """``net.features`` of ``inputs`` ``(N, ...)``, in pieces: ``(N, F)``, at least float32."""
-    features = torch.cat([net.features(part).flatten(1) for part in inputs.split(_CHUNK)])
+    with torch.no_grad():
+        features = torch.cat([net.features(part).flatten(1) for part in inputs.split(_CHUNK)])
     return features.to(torch.promote_types(features.dtype, torch.float32))
 
 
@@ -50,24 +51,15 @@ def probe_accuracy(train: Tensor, train_labels: Tensor, held: Tensor, held_label
     return float(probe.score(held.cpu().numpy(), held_labels.cpu().numpy()))
 
 
-def untrained(net: Any, seed: int = 0) -> Any | None:
-    """A copy of ``net`` with its backbone back at initial weights drawn from ``seed``; None where that cannot be had.
-
-    Every part is reset by its own ``reset_parameters``. That is not to be had of a callable that is no module, nor if
-    a part outside ``net.head`` (which no representation passes through) holds parameters without such a method.
-    """
-    if not isinstance(net, nn.Module):
-        return None
-    # On the CPU, whose draws are the same on every machine.
-    fresh = copy.deepcopy(net).cpu()
-    parts = [part for name, part in fresh.named_modules() if name.partition(".")[0] != "head"]
-    stuck = [p for p in parts if any(True for _ in p.parameters(False)) and not hasattr(p, "reset_parameters")]
-    if stuck:
-        return None
-    with torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed(seed)
-        for part in parts:
-            if hasattr(part, "reset_parameters"):
-                part.reset_parameters()
-    device = next((parameter.device for parameter in net.parameters()), torch.device("cpu"))
-    return fresh.to(device).eval()
+def calibrated(net: nn.Module, inputs: Tensor) -> Any:
+    """A copy of an untrained ``net``, ready to be compared with a trained one: on the device and in the precision of
+    ``inputs`` ``(N, ...)``, in evaluation mode, its batch norms with the statistics of ``inputs``."""
+    fresh = copy.deepcopy(net).to(inputs.device, inputs.dtype).eval()
+    norms = [module for module in fresh.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain average over the pieces
+        norm.train()
+    if norms:
+        extract(fresh, inputs)  # type: ignore[arg-type]
+    return fresh.eval()

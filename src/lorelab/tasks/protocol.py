@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
-from torch import Tensor
+from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
 from lorelab.records import Batch, DataSpec
@@ -43,7 +43,8 @@ class Task(Protocol):
         ...
 
     def predict(self, net: Net, inputs: Tensor) -> Tensor:
-        """What a user of the model wants: class probabilities ``(B, C)``, or values ``(B,)`` in the target's units."""
+        """What a user of the model wants: class probabilities ``(B, C)``, values ``(B,)`` in the target's units,
+        probabilities of the next token ``(B, T, V)``, a representation ``(B, F)``, a log-density ``(B,)``."""
         ...
 
     def metrics(self) -> MetricCollection:
@@ -70,6 +71,15 @@ class Illustrator(Protocol):
 
     def illustrate(self, net: Net, held: Batch, stage: Stage, step: int, folder: Path) -> None:
         """Writes files below ``folder`` (which exists), after each evaluation; most tasks only at "test"."""
+        ...
+
+
+@runtime_checkable
+class Beginner(Protocol):
+    """A task that compares with the net as it was before its first step."""
+
+    def begin(self, net: nn.Module) -> None:
+        """Told once, when the weights are drawn; keeps a copy if it needs one."""
         ...
 
 

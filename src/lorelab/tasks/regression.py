@@ -92,7 +92,7 @@ class Regression:
         """At "test", ``predicted_vs_true.png``: predictions against targets, in the target's own units."""
         if stage != "test" or not len(held.targets):
             return
-        true = held.targets.double().cpu().numpy() * self.target_std + self.target_mean
+        true = held.targets.cpu().double().numpy() * self.target_std + self.target_mean
         predicted = predict_all(self, net, held.inputs)
         path, title = folder / "predicted_vs_true.png", f"{self.data_name}, test: {len(true):,} examples"
         draw_predicted_against_true(true, predicted, path, title=title, quantity=self.quantity)

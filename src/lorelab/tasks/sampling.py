@@ -28,7 +28,7 @@ def generate(
         )
     tokens = prompt
     for _ in range(length):
-        logits = net(tokens[:, -context:])[:, -1].double().cpu()
+        logits = net(tokens[:, -context:])[:, -1].cpu().double()
         tokens = torch.cat([tokens, _draw(logits, temperature, generator).to(tokens.device)], dim=1)
     return tokens
 

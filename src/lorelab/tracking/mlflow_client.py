@@ -31,6 +31,7 @@ def prepare_environment() -> None:
     os.environ.setdefault("DO_NOT_TRACK", "true")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     # Its own defaults wait minutes for a server that is not there.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
@@ -102,6 +103,11 @@ def store_errors(uri: str) -> Iterator[None]:
         yield
     except MlflowException as error:
         raise StoreError(_explain(uri, str(error))) from error
+    except ModuleNotFoundError as error:
+        raise StoreError(
+            f"{uri}: this kind of store needs the package '{error.name}', which is not installed. Install it (for "
+            "PostgreSQL: psycopg2-binary), or choose another store (MLFLOW_TRACKING_URI)."
+        ) from error
     except Exception as error:
         if type(error).__module__.partition(".")[0] not in {"sqlalchemy", "sqlite3", "requests", "urllib3", "alembic"}:
             raise

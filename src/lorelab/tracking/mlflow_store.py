@@ -88,6 +88,12 @@ class MLflowStore:
             to.mkdir(parents=True, exist_ok=True)
             return Path(client.download_artifacts(run_id, path, dst_path=str(to)))
 
+    def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Sets tags of a run, in place of earlier values."""
+        with store_errors(self.uri):
+            for key, value in tags.items():
+                self._open().set_tag(run_id, key, value)
+
     def _open(self) -> MlflowClient:
         self._client = self._client or connect(self.uri)
         return self._client
@@ -151,6 +157,7 @@ def record_of(run: StoredRun) -> RunRecord:
         metrics=dict(run.metrics),
         diverged_at=int(tags["diverged_at"]) if "diverged_at" in tags else None,
         error=tags.get("reason"),
+        weights=tags.get("weights", ""),
         location=run.artifacts.removeprefix("file://"),
     )
 

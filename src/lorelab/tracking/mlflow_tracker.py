@@ -18,7 +18,7 @@ from lorelab.records import RunRecord, RunStart, RunStatus
 from lorelab.tracking.database import resolve_uri
 from lorelab.tracking.delivery import Delivery
 from lorelab.tracking.items import End, File, Item, Point, Tags, Text
-from lorelab.tracking.liveness import Beat
+from lorelab.tracking.liveness import Beat, marks
 from lorelab.tracking.mlflow_client import connect, experiment_id, patiently, store_errors
 from lorelab.tracking.mlflow_facts import start_tags, write_facts
 from lorelab.tracking.mlflow_items import MAX_TAG, RunSink, Undelivered, clip, legal_name
@@ -74,9 +74,10 @@ class MLflowTracker:
             raise StoreError(f"{self.uri}: run {self._run_id} is still open; finish() it before the next start().")
         self._last, self._stored, self._record = {}, {}, None
         about: dict[str, Any] = {"uri": self.uri, "experiment": self.experiment, "artifacts": self.artifacts}
+        about["process"] = marks()
         sink: RunSink | _Nowhere
         try:
-            self._run_id = self._reopen(start) if start.resume else self._create(start)
+            self._run_id = self._reopen(start) if start.resume else self.create(start)
             sink = RunSink(self._open(), self._run_id)
         except StoreError as error:
             if self.if_unreachable == "fail" or start.resume:
@@ -87,7 +88,7 @@ class MLflowTracker:
             print(f"{error}\nGoing on offline: deliver the run with lorelab sync.", file=sys.stderr)
         box = Outbox(self.outbox / self._run_id)
         if "start" in about:
-            box.keep([], about)
+            box.keep([], about | {"run_id": self._run_id})
             self.location = str(box.folder)
         self._delivery = Delivery(sink, box, about | {"run_id": self._run_id})
         self._writer = BatchWriter(self._delivery)
@@ -177,9 +178,6 @@ class MLflowTracker:
                 raise
         return run_id
 
-    def _create(self, start: RunStart) -> str:
-        return self.create(start)
-
     def _reopen(self, start: RunStart) -> str:
         """The run as it is in the store, running again; notes which points it has."""
         client, run_id = self._open(), start.resume
@@ -203,9 +201,20 @@ class MLflowTracker:
     def _put_end(self, record: RunRecord) -> None:
         final = dict(record.metrics) | ({} if record.score is None else {"score": record.score})
         self.log({name: value for name, value in final.items() if not self._ends_with(name, value)}, record.steps)
-        names = ("status", "monitor", "mode", "score", "best_step", "steps", "examples", "seconds", "diverged_at")
+        names = (
+            "status",
+            "monitor",
+            "mode",
+            "score",
+            "best_step",
+            "steps",
+            "examples",
+            "seconds",
+            "diverged_at",
+            "weights",
+        )
         facts = {f"lorelab.{name}": getattr(record, name) for name in names}
-        self.tag({name: str(value) for name, value in facts.items() if value is not None})
+        self.tag({name: str(value) for name, value in facts.items() if value not in (None, "")})
         self.text(json.dumps(record.to_dict(), indent=2), "record.json")
         if record.error and record.status is RunStatus.FAILED:
             self.text(record.error, "traceback.txt")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +28,16 @@ class Checkpoint:
     monitor: str
     score: float | None
     step: int | None
+
+
+def digest(weights: Mapping[str, Tensor]) -> str:
+    """SHA-256 (first 16 hex digits) over names, types, shapes and bytes of ``weights``."""
+    found = hashlib.sha256()
+    for name, value in sorted(weights.items()):
+        plain = value.detach().cpu().contiguous()
+        found.update(f"{name} {plain.dtype} {tuple(plain.shape)} ".encode())
+        found.update(plain.flatten().view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()[:16]
 
 
 def save_checkpoint(

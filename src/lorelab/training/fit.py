@@ -23,7 +23,7 @@ from lorelab.errors import DataError
 from lorelab.records import RunRecord, RunStart, RunStatus
 from lorelab.seeds import derive_seed
 from lorelab.tracking.protocol import Tracker
-from lorelab.training.checkpoint import save_checkpoint
+from lorelab.training.checkpoint import digest, save_checkpoint
 from lorelab.training.curves import draw_curves
 from lorelab.training.interrupts import Interrupted, Signals, interruptible
 from lorelab.training.journal import Journal
@@ -78,6 +78,7 @@ def fit(
         tempfile.TemporaryDirectory(prefix="lorelab-", ignore_cleanup_errors=True) as folder,
     ):
         learner.folder = Path(folder)
+        learner.publish = journal.publisher(learner.folder)
         run_id = tracker.start(start)
         record = RunRecord(run_id, start.name, RunStatus.RUNNING, learner.task.monitor, learner.task.mode)
         keeper = None if checkpoints is None else _keeper(checkpoints / run_id, journal, signals, settings)
@@ -85,8 +86,8 @@ def fit(
             begun(run_id)
             data.describe(learner.folder / "data")
             training = _Training(learner, data, settings, seed, callbacks, keeper, signals)
-            training.run(progress, start)
-            record = replace(record, status=RunStatus.FINISHED)
+            weights = training.run(progress, start)
+            record = replace(record, status=RunStatus.FINISHED, weights=weights)
         except Diverged as divergence:
             record = replace(record, status=RunStatus.DIVERGED, diverged_at=divergence.step, error=str(divergence))
         except Interrupted as stop:
@@ -117,7 +118,8 @@ class _Training:
     keeper: Keeper | None
     signals: Signals
 
-    def run(self, progress: ProgressLine, start: RunStart) -> None:
+    def run(self, progress: ProgressLine, start: RunStart) -> str:
+        """Trains and tests; returns the digest of the weights after the last step."""
         learner, data = self.learner, self.data
         total = self.settings.total_steps(examples=len(data.splits.train), batch_size=data.batch_size)
         progress.start(start.name, total, learner.task.monitor)
@@ -131,9 +133,11 @@ class _Training:
             trainer.fit(learner, datamodule=data, ckpt_path=kept, weights_only=True)
         if learner.evaluated_at != trainer.global_step:  # the budget ended within an epoch
             trainer.validate(learner, datamodule=data, verbose=False)
+        last = digest(learner.net.state_dict())
         if learner.best.weights is not None:
             learner.net.load_state_dict(learner.best.weights)
         trainer.test(learner, datamodule=data, verbose=False)
+        return last
 
 
 def _keeper(folder: Path, journal: Journal, signals: Signals, settings: TrainerSettings) -> Keeper:
@@ -142,8 +146,8 @@ def _keeper(folder: Path, journal: Journal, signals: Signals, settings: TrainerS
 
 
 def _make_trainer(settings: TrainerSettings, total_steps: int, callbacks: Sequence[Callback]) -> Trainer:
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
+    if settings.cpu_threads is not None:
+        torch.set_num_threads(settings.cpu_threads)
     if not torch.cuda.is_available():
         # Lightning sets this to 1 on import; then every step of Adam looks for NVIDIA's library on the disk (0.2 ms).
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
@@ -161,7 +165,7 @@ def _make_trainer(settings: TrainerSettings, total_steps: int, callbacks: Sequen
         accumulate_grad_batches=settings.accumulate_grad_batches,
         check_val_every_n_epoch=None if settings.val_check_interval else settings.check_val_every_n_epoch,
         val_check_interval=settings.val_check_interval,
-        deterministic=settings.deterministic,
+        deterministic=settings.reproducible == "strict",
         callbacks=list(callbacks),
         logger=False,
         enable_checkpointing=False,
@@ -194,8 +198,7 @@ def _close(
         if journal.history and record.status is not RunStatus.KILLED:  # a killed run must end at once
             title, monitor = record.name, record.monitor
             draw_curves(journal.history, folder / "curves.png", title=title, monitor=monitor, best_step=best.step)
-        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-            tracker.artifact(file, "" if file.parent == folder else str(file.parent.relative_to(folder)))
+        learner.publish()
     finally:
         tracker.finish(record)
     journal.progress.finish(record)

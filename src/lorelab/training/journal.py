@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from lorelab.tracking.protocol import Tracker
 from lorelab.training.progress import ProgressLine
@@ -24,3 +25,24 @@ class Journal:
         self.progress.update(points, step)
         for key, value in points.items():
             self.history[key].append((step, value))
+
+    def restore(self, history: Mapping[str, Sequence[tuple[int, float]]]) -> None:
+        """Takes the points of an interrupted process back, and hands them to the store once more, which leaves out what
+        it has: a process that is killed takes with it what was queued."""
+        for key, points in history.items():
+            self.history[key] = list(points)
+            for step, value in points:
+                self.tracker.log({key: value}, step)
+
+    def publisher(self, folder: Path) -> Callable[[], None]:
+        """A function that stores those files below ``folder`` which are new since its last call."""
+        known: dict[Path, int] = {}
+
+        def publish() -> None:
+            for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+                changed = file.stat().st_mtime_ns
+                if known.get(file) != changed:
+                    known[file] = changed
+                    self.tracker.artifact(file, "" if file.parent == folder else str(file.parent.relative_to(folder)))
+
+        return publish

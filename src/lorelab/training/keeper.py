@@ -100,8 +100,8 @@ class Keeper(Callback):
         """Takes them back; the random states when the first batch is ready."""
         self._random = state_dict["random"]
         self.seconds_before = state_dict["seconds"]
-        for key, points in state_dict["history"].items():
-            self.journal.history[key] = [(int(step), float(value)) for step, value in points]
+        history = state_dict["history"].items()
+        self.journal.restore({key: [(int(step), float(value)) for step, value in points] for key, points in history})
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Counts steps from where the run goes on; takes signals back from Lightning, which ends quietly on SIGTERM."""

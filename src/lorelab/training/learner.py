@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from torchmetrics import MetricCollection
 
 from lorelab.records import Batch
-from lorelab.tasks.protocol import Illustrator, Judge, Stage, Task
+from lorelab.tasks.protocol import Beginner, Illustrator, Judge, Stage, Task
 from lorelab.training.schedules import Constant, Schedule
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -70,7 +70,11 @@ class Learner(LightningModule):
         self.schedule = schedule or Constant()
         self.class_names = class_names
         self.best = Best()
+        if isinstance(task, Beginner):
+            task.begin(net)
         self.report: Report = lambda _points, _step: None
+        self.publish: Callable[[], None] = lambda: None
+        """Called when ``folder`` has new files."""
         self.log_every_n_steps = 50
         self.folder: Path | None = None
         self.evaluated_at = -1
@@ -162,14 +166,17 @@ class Learner(LightningModule):
         """Reports ``val/...``, offers the weights to ``best`` and tells Lightning's callbacks."""
         scalars, _ = self._measured("val")
         step = self.global_step
+        if not math.isfinite(scalars["val/loss"]):  # before a judge or a picture stumbles over it
+            self.report(scalars, step)
+            raise Diverged(step, f"val/loss is {scalars['val/loss']}")
         scalars |= self._judged("val")
         self.evaluated_at = step
         self.report(scalars, step)
         score = scalars.get(self.task.monitor)
         if score is None:
             raise KeyError(f"the task monitors '{self.task.monitor}', but its metrics are {sorted(scalars)}")
-        if not math.isfinite(score) or not math.isfinite(scalars["val/loss"]):
-            raise Diverged(step, f"{self.task.monitor} is {score}, val/loss is {scalars['val/loss']}")
+        if not math.isfinite(score):
+            raise Diverged(step, f"{self.task.monitor} is {score}")
         self.best.offer(score, step, self.net, self.task.mode)
         # What `log_dict` ends in, at a tenth of its cost: callbacks find here what they monitor.
         self.trainer.callback_metrics.update({name: torch.tensor(value) for name, value in scalars.items()})
@@ -210,11 +217,12 @@ class Learner(LightningModule):
         A set that is streamed is not brought into memory for a picture, but a judge must have it.
         """
         data: Any = self.trainer.datamodule
-        if isinstance(self.task, Illustrator) and self.folder is not None and data.in_memory:
-            self.task.illustrate(self.net, _whole(data, stage), stage, self.global_step, self.folder)
+        if isinstance(self.task, Illustrator) and self.folder is not None and data.fits(stage):
+            self.task.illustrate(self.net, self._whole(stage), stage, self.global_step, self.folder)
+            self.publish()
         if not isinstance(self.task, Judge):
             return {}
-        found = self.task.judge(self.net, _whole(data, "train"), _whole(data, stage), stage)
+        found = self.task.judge(self.net, self._whole("train"), self._whole(stage), stage)
         return {f"{stage}/{name}": value for name, value in found.items()}
 
     def _read_losses(self) -> None:
@@ -234,7 +242,8 @@ class Learner(LightningModule):
         step = self._epoch_start + math.ceil(self._batches_read / per_step)
         self.report({"train/loss": sum(values) / len(values), "lr": rate}, step)
 
-
-def _whole(data: Any, split: str) -> Batch:
-    held = data.held(split)
-    return Batch(held.inputs, held.targets)
+    def _whole(self, split: str) -> Batch:
+        """In the precision of the net, as Lightning converts the batches of a step."""
+        held = self.trainer.datamodule.held(split)
+        whole: Batch = self.trainer.precision_plugin.convert_input(Batch(held.inputs, held.targets))
+        return whole

@@ -34,10 +34,11 @@ class TrainerSettings:
     """Validate every so many training batches instead of at epoch ends."""
     log_every_n_steps: int = 50
     """Batches between two points of ``train/loss`` (their mean), and between two looks for a NaN."""
-    deterministic: bool = False
-    """Deterministic algorithms throughout (``torch.use_deterministic_algorithms``)."""
+    reproducible: Literal["strict", "fast"] = "fast"
+    """"strict": deterministic algorithms throughout (``torch.use_deterministic_algorithms``) and a fixed number of
+    threads, so that the same machine gives the same bits again; "fast": neither."""
     threads: int | None = None
-    """CPU threads per run; null leaves PyTorch's choice. Results are bitwise repeatable at an equal number only."""
+    """CPU threads per run; null is PyTorch's choice if fast, and 1 if strict. Sums of floats hang on their number."""
 
     checkpoint_every_steps: int | None = None
     """Optimiser steps between two checkpoints to go on from (``lorelab train resume=RUN``); whichever comes first."""
@@ -64,6 +65,11 @@ class TrainerSettings:
         for name, value in positive.items():
             if value is not None and value <= 0:
                 raise ValueError(f"{name} must be greater than 0, got {value}")
+
+    @property
+    def cpu_threads(self) -> int | None:
+        """Threads to set; None leaves PyTorch's choice."""
+        return 1 if self.threads is None and self.reproducible == "strict" else self.threads
 
     def total_steps(self, *, examples: int, batch_size: int) -> int:
         """Optimiser steps of the whole budget, for a training split of ``examples`` in batches of ``batch_size``."""

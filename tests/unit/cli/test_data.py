@@ -69,6 +69,47 @@ def test_thumbnails_of_a_table_are_refused(tmp_path) -> None:
         main(["summary", "data=diabetes", "--thumbnails", str(tmp_path / "t.png")])
 
 
+@pytest.fixture
+def own(tmp_path, monkeypatch) -> Path:
+    """A folder with a data source of the user's: ``my_clouds.py`` and ``conf/data/clouds.yaml``."""
+    (tmp_path / "my_clouds.py").write_text(
+        """
+import torch
+from lorelab.data.splits import DataSplits, Split, provides, record_of
+from lorelab.records import DataSpec
+
+@provides(inputs="table", targets="class")
+def clouds(count: int = 30) -> DataSplits:
+    rows = torch.arange(2.0 * count).view(count, 2)
+    split = Split(rows, torch.arange(count) % 2)
+    spec = DataSpec("clouds", "table", (2,), "class", num_classes=2, class_names=("left", "right"))
+    raw = {name: {"inputs": rows.numpy()} for name in ("train", "val", "test")}
+    return DataSplits(spec, split, split, split, record_of(spec, raw, "drawn by my_clouds.py"))
+"""
+    )
+    (tmp_path / "conf" / "data").mkdir(parents=True)
+    (tmp_path / "conf" / "data" / "clouds.yaml").write_text("_target_: my_clouds.clouds\ncount: 30\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("LORELAB_TRUST", "my_clouds")
+    return tmp_path / "conf"
+
+
+@pytest.mark.parametrize("folder", ["conf", None], ids=["relative", "absolute"])
+def test_a_data_set_of_the_users_own_is_summarised(own, folder, capsys) -> None:
+    assert main(["summary", "data=clouds", "--config-dir", folder or str(own), "data.count=20"]) == 0
+    out = capsys.readouterr().out
+    for words in ("drawn by my_clouds.py", "train 20, val 20, test 20", "left", "20 in train and test"):
+        assert words in out
+
+
+def test_a_config_folder_that_is_not_there_is_named(own) -> None:
+    with pytest.raises(
+        LorelabError, match=rf"--config-dir: found no folder {own.parent}/cnof; expected one with data/"
+    ):
+        main(["summary", "--config-dir", "cnof", "data=clouds"])
+
+
 @pytest.mark.parametrize(
     ("words", "error", "message"),
     [

@@ -1,8 +1,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lorelab.config.describe import flatten, targets_of
+from lorelab.config.describe import flatten
 from lorelab.config.describe import signature as signature_of
+from lorelab.config.trust import targets_of
 
 CONFIG = {"seed": 0, "optimizer": {"lr": 0.1, "betas": [0.9, 0.999]}, "paths": {"root": "/a"}, "loader": {"workers": 0}}
 

@@ -141,3 +141,22 @@ def test_what_only_the_data_can_tell_waits_for_the_data() -> None:
     accepted = ["task.class_weights=[1,2]", "data=fashion_mnist", "model=convnet", "model.channels=[4,4,4,4,4]"]
     for composed in compose_all(accepted):
         validate(composed.cfg, composed.origin)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["data=breast_cancer", "task=contrastive"], "without views"),
+        (["data=digits", "augment=two_views"], "adds an axis of views"),
+        (["data=breast_cancer", "task=contrastive", "augment=two_views"], "inputs of kind 'table'"),
+    ],
+)
+def test_views_are_made_where_they_are_compared_and_only_there(overrides, said) -> None:
+    assert said in refused(*overrides)
+
+
+def test_a_task_that_waits_for_the_targets_is_valid_with_early_stopping() -> None:
+    own = ["data=table", "data.path=x.csv", "data.target=y", "callbacks=early_stopping"]
+    (composed,) = compose_all(own)
+    validate(composed.cfg, composed.origin)
+    assert composed.cfg.task.monitor is None

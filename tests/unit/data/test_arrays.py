@@ -143,6 +143,16 @@ def with_nan(array: np.ndarray, *rows: int) -> np.ndarray:
         ),
         ({"x": ROWS, "y": LABELS, "class_names": ["a", "b"]}, {}, r"found a class that is not one of 0, 1"),
         ({"x": ROWS, "y": VALUES > 0, "class_names": ["a", "b"]}, {}, r"found class_names \(2,\) with y of bool"),
+        (
+            {"x": ROWS, "y": LABELS, "class_names": ["cat", "dog", "cat"]},
+            {},
+            r"key 'class_names': found 'cat' for the classes 0 and 2; expected different names",
+        ),
+        (
+            {"x": ROWS, "y": LABELS, "class_names": np.array([7, 7, 7])},
+            {},
+            r"found '7' for the classes 0, 1 and 2; expected different names",
+        ),
         ({"x": ROWS, "y": np.zeros(N, int)}, {}, r"key 'y': found 1 class; expected two or more"),
         ({"x": ROWS, "y": np.arange(N)}, {}, r"found 60 different values .*data.target_kind=real task=regression"),
         ({"x": ROWS, "y": np.zeros(N)}, {}, r"found 0 in every training row; expected the targets to vary"),

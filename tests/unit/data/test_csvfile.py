@@ -57,3 +57,11 @@ def test_what_is_no_table_is_refused(written, text, message) -> None:
 def test_an_absent_file_is_named(tmp_path) -> None:
     with pytest.raises(DataError, match=f"{tmp_path}/no.csv cannot be read"):
         read_csv(tmp_path / "no.csv")
+
+
+def test_columns_read_as_text_are_what_is_written_and_missing_where_nothing_is(written) -> None:
+    frame = read_csv(written("a,b,c\nNA,NA,01\n,1.0,\nnull,2,2\n"), text=["a", "c", "absent"])
+    assert frame["a"].tolist()[::2] == ["NA", "null"]
+    assert frame["c"].tolist()[::2] == ["01", "2"]
+    assert frame.isna().to_numpy().tolist() == [[False, True, False], [True, False, True], [False] * 3]
+    assert frame["b"].dtype == float

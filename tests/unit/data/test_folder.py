@@ -117,22 +117,57 @@ def test_a_csv_of_paths_and_labels_does_as_well(official) -> None:
     ("rows", "message"),
     [
         ("file,label\na.png,x\n", r"found the columns file, label; expected 'path' and 'label'"),
-        ("path,label\na.png,\n", r"labels.csv, line 2: found nothing in column 'label'"),
+        ("path,label\na.png,\n", r"labels.csv: found 1 row .*\n  line 2: found nothing in column 'label'"),
+        ("path,label\n,x\n", r"line 2: found nothing in column 'path'; expected a path"),
         ("path,label\na.png,x\nb.png,y\n\na.png,y\n", r"line 5: found a.png again, as on line 2; expected it once"),
         ("path,label,split\na.png,x,dev\n", r"line 2: found split 'dev'; expected train, val or test"),
+        ("path,label,split\na.png,x,\n", r"line 2: found nothing in column 'split'; expected train, val or test"),
+        ("path,label\nc.png,x\n", r"line 2: found no file {root}/c.png; expected an image there"),
         ("path,label\na.png,x\nb.png,x\n", r"found the class 'x' alone; expected images in two class"),
     ],
 )
 def test_a_csv_that_cannot_be_used_is_refused_with_its_line(tmp_path, rows, message) -> None:
+    grey(tmp_path / "a.png", 1)
+    grey(tmp_path / "b.png", 2)
+    message = message.replace("{root}", str(tmp_path))
     (tmp_path / "labels.csv").write_text(rows)
     with pytest.raises(DataError, match=message):
         image_folder(str(tmp_path), labels="labels.csv")
 
 
-def test_files_that_a_csv_names_and_that_are_not_there_are_all_listed(root) -> None:
+def test_all_bad_rows_of_a_csv_are_listed_at_once(root) -> None:
+    rows = ["cat/0.png,x,train", "cat/no.png,x,train", "cat/1.png,,train", "dog/0.png,y,dev", "cat/0.png,,dve"]
+    (root / "labels.csv").write_text("\n".join(["path,label,split", *rows, *["dog/nor.png,y,val"] * 30]))
+    with pytest.raises(DataError, match=r"labels.csv: found 34 rows that cannot be used") as raised:
+        image_folder(str(root), labels="labels.csv")
+    message = str(raised.value)
+    for found in (
+        f"  line 3: found no file {root}/cat/no.png",
+        "  line 4: found nothing in column 'label'",
+        "  line 5: found split 'dev'",
+        "  line 6: found cat/0.png again, as on line 2; expected it once; found nothing in column 'label'; expected a "
+        "label; found split 'dve'; expected train, val or test",
+        f"  line 7: found no file {root}/dog/nor.png",
+        "  line 36: found dog/nor.png again, as on line 7",
+    ):
+        assert found in message
+    assert "line 2:" not in message
+
+
+def test_files_that_a_csv_names_and_that_cannot_be_read_are_all_listed(root) -> None:
+    for name in ("cat/no.png", "dog/nor.png"):
+        (root / name).write_text("no image")
     (root / "labels.csv").write_text("path,label\ncat/0.png,x\ncat/no.png,x\ndog/nor.png,y\n")
     with pytest.raises(DataError, match=r"(?s)2 of 3 image files cannot be read.*cat/no.png.*dog/nor.png"):
         image_folder(str(root), labels="labels.csv")
+
+
+def test_labels_of_a_csv_are_what_is_written(root) -> None:
+    labels = ["None", "NA", "null", "nan", "007", "7"]
+    rows = [f"dog/{n}.png,{labels[n // 2 % 6]}" for n in range(0, 36, 2)]
+    (root / "labels.csv").write_text("\n".join(["path,label", *rows]))
+    splits = image_folder(str(root), labels="labels.csv", size=4, val_fraction=0.34, test_fraction=0.34)
+    assert splits.spec.class_names == tuple(sorted(labels))
 
 
 def test_a_class_with_too_few_images_is_named_with_its_count(root) -> None:
@@ -149,7 +184,7 @@ def test_a_class_with_too_few_images_is_named_with_its_count(root) -> None:
         (lambda root: None, {"size": 0}, r"data.size: found 0, expected at least 1 pixel"),
         (lambda root: None, {"channels": 2}, r"data.channels: found 2, expected auto, 1 \(grey\) or 3"),
         (lambda root: None, {"fit": "corp"}, r"data.fit: found 'corp', expected crop.*did you mean 'crop'"),
-        (lambda root: grey(root / "train" / "a" / "1.png", 1), {}, r"/cat: found beside train/; expected only train/"),
+        (lambda root: grey(root / "train" / "a" / "1.png", 1), {}, r"/dog: found beside .*/train, which"),
         (
             lambda root: (root / "dog").rename(root / "cat" / "x"),
             {},
@@ -183,4 +218,24 @@ def test_a_class_that_training_has_not_is_refused(official) -> None:
 def test_an_empty_official_split_is_refused(official) -> None:
     (official / "val").mkdir()
     with pytest.raises(DataError, match=r"the val part has no image in a class folder"):
+        image_folder(str(official))
+
+
+def test_a_class_that_is_called_train_is_told_what_to_do(root) -> None:
+    grey(root / "train" / "1.png", 1)
+    with pytest.raises(DataError) as raised:
+        image_folder(str(root))
+    message = str(raised.value)
+    assert message.startswith(f"{root}/cat, {root}/dog: found beside {root}/train, which is taken for the training ")
+    assert "expected only val/ and test/ beside it" in message
+    assert (
+        "if 'train' is a class of yours, rename that folder or name every file in a CSV: data.labels=FILE.csv"
+        in message
+    )
+
+
+def test_two_folders_for_one_part_are_refused(official) -> None:
+    grey(official / "val" / "cat" / "1.png", 1)
+    grey(official / "Validation" / "cat" / "1.png", 1)
+    with pytest.raises(DataError, match=r"found the folders Validation and val for the val part; expected one"):
         image_folder(str(official))

@@ -91,6 +91,17 @@ def test_the_limit_is_in_gigabytes_of_float32(splits) -> None:
     assert not DataModule(splits, memory_limit_gb=needed * 0.999).in_memory
 
 
+def test_each_split_fits_or_not_by_its_own_size(splits) -> None:
+    needed = {name: 4 * split.inputs.numel() / 1e9 for name, split in splits.by_name().items()}
+    assert needed["train"] < needed["val"]
+    data = DataModule(splits, memory_limit_gb=(needed["train"] + needed["val"]) / 2)
+    assert not data.in_memory
+    assert [data.fits(name) for name in ("train", "val", "test")] == [True, False, False]
+    exact = DataModule(splits, memory_limit_gb=needed["val"])
+    assert all(exact.fits(name) for name in needed)
+    assert not exact.in_memory
+
+
 def test_batches_are_normalised_by_the_training_split(splits) -> None:
     inputs = torch.cat([batch.inputs for batch in DataModule(splits).train_dataloader()])
     assert inputs.mean().item() == pytest.approx(0, abs=1e-5)

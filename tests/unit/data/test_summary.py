@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,13 +10,15 @@ import pytest
 import torch
 from PIL import Image
 
-from lorelab.data.builtin import diabetes, digits
+from lorelab.data.builtin import breast_cancer, diabetes, digits
+from lorelab.data.densities import Rings, sampled
 from lorelab.data.examples import write_image_folder
 from lorelab.data.folder import image_folder
 from lorelab.data.images import image_splits
 from lorelab.data.splits import DataSplits, Split
 from lorelab.data.summary import Duplicates, find_duplicates, summarise
 from lorelab.data.table_file import table
+from lorelab.data.text import text_splits
 from lorelab.data.thumbnails import thumbnails
 from lorelab.errors import DataError
 
@@ -42,6 +45,21 @@ def test_duplicates_by_hand() -> None:
     )
 
 
+def test_no_set_is_too_large_to_be_searched() -> None:
+    images = torch.tensor([*range(35), 0], dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 4096, 4096)
+    large = Split(images, torch.zeros(36, dtype=torch.int64))  # 576 MiB, if it were held
+    duplicates = summarise(replace(made(*SOUND), train=large, val=Split(images[:3], large.targets[:3]))).duplicates
+    assert duplicates is not None
+    assert (duplicates.within["train"], duplicates.across["train/val"]) == (1, 3)
+
+
+def test_rows_are_told_apart_wherever_they_differ() -> None:
+    rows = torch.eye(300, 700)
+    found = find_duplicates({"train": Split(torch.cat([rows, rows[:20]]), torch.zeros(320))})
+    assert found.within == {"train": 20}
+    assert find_duplicates({"train": Split(rows.T, torch.zeros(700))}).within == {"train": 399}  # not contiguous
+
+
 def test_data_without_faults_have_no_cautions() -> None:
     summary = summarise(made(*SOUND))
     assert summary.duplicates is not None
@@ -62,6 +80,10 @@ def test_what_is_shared_between_splits_and_contradictory_is_cautioned() -> None:
         text.split()
     )
     assert "2 different inputs occur with more than one target" in text
+    assert "! 1 input of val is in train too: the val score rewards what is remembered" in " ".join(text.split())
+    again = summarise(made(SOUND[0], ([4, 4], [0, 1]), ([4], [0]))).cautions
+    assert "1 input of test is in val too: the test score is not independent of the choice by val" in again
+    assert "1 input occurs with more than one target: no model gets all right" in again
 
 
 def test_imbalance_is_cautioned_with_what_to_do() -> None:
@@ -143,3 +165,49 @@ def test_the_example_folder_holds_the_digits(tmp_path) -> None:
     published = {row.numpy().tobytes() for split in digits().by_name().values() for row in split.inputs}
     again = (split.inputs.float() / 255 * 16 for split in splits.by_name().values())
     assert {(row.round() / 16).numpy().tobytes() for rows in again for row in rows} == published
+
+
+def test_text_shows_its_characters_its_vocabulary_and_what_is_unknown() -> None:
+    splits = text_splits("hello world hello " * 20 + "hexxxo" * 9 + "Hello!" * 9, "t", "here", 4, 0.1, 0.1)
+    unknown, summary = splits.record.schema["unknown"], summarise(splits)
+    assert (summary.characters, summary.vocabulary) == (468, splits.spec.num_classes)
+    assert summary.unknown == unknown
+    assert min(unknown["val"], unknown["test"]) > 0
+    text = summary.to_text()
+    assert "characters   468 in all; unknown among the targets: " in text
+    assert f"train 0, val {unknown['val']}, test {unknown['test']}" in text
+    assert f"vocabulary   {splits.spec.num_classes} symbols, one of them for unknown characters" in text
+    assert "duplicates   not searched: windows of a text are no examples of their own" in text
+    assert summary.task == "task=language"
+    assert "vocabulary" not in summarise(digits()).to_text()
+
+
+def test_real_targets_are_shown_with_their_unit_and_all_their_digits(tmp_path) -> None:
+    values = np.append(np.arange(15_000, 500_000, 5_000), [500_001, 500_001])
+    frame = pd.DataFrame({"rooms": np.random.default_rng(0).normal(size=len(values)), "price": values})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    text = summarise(table(str(tmp_path / "t.csv"), "price", target_unit="USD")).to_text()
+    assert "'price' (USD): real" in text
+    assert "500,001" in text
+    assert "e+05" not in text
+
+
+def test_a_table_says_what_kinds_its_columns_are_and_that_nothing_is_missing(tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=60), "b": rng.choice(["x", "y"], 60), "y": rng.normal(size=60)})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    text = summarise(table(str(tmp_path / "t.csv"), "y")).to_text()
+    assert "table, 3 float32 from 2 columns (1 numeric, 1 categorical)" in text
+    assert "missing      none" in text
+    assert "missing      none" in summarise(breast_cancer()).to_text()
+    assert "missing" not in summarise(digits()).to_text()
+
+
+def test_classes_without_names_are_counted_by_number() -> None:
+    splits = made(*FAULTY)
+    summary = summarise(replace(splits, spec=replace(splits.spec, class_names=())))
+    assert summary.classes == {"0": {"train": 2, "val": 2, "test": 1}, "1": {"train": 3, "val": 0, "test": 2}}
+
+
+def test_data_without_targets_say_so() -> None:
+    assert "target       none" in summarise(sampled(Rings([1.0], 0.1), train=60, val=20, test=20)).to_text()

@@ -163,3 +163,32 @@ def test_the_example_table_has_what_tables_have(tmp_path) -> None:
     assert (kinds["age_band"], kinds["high_bmi"], kinds["bmi"]) == ("categorical", "boolean", "numeric")
     assert splits.record.schema["missing"].keys() == {"age_band", "bp"}
     assert "cautions" not in splits.record.schema
+
+
+@pytest.mark.parametrize("word", ["None", "NA", "null", "nan"])
+def test_a_class_may_have_a_name_that_means_missing_elsewhere(frame, tmp_path, word) -> None:
+    frame["kind"] = np.where(frame["kind"] == "a", word, "b")
+    frame["colour"] = np.where(np.arange(N) % 4, "red", word)
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    splits = table(str(tmp_path / "t.csv"), "kind")
+    assert splits.spec.class_names == tuple(sorted([word, "b"]))
+    assert "colour" in splits.record.schema["missing"]  # an input: as pandas reads it
+    (tmp_path / "t.csv").write_text((tmp_path / "t.csv").read_text().replace(f",{word}\n", ",\n", 1))
+    with pytest.raises(DataError, match=r"line \d+, column 'kind': found nothing, expected a target in every row"):
+        table(str(tmp_path / "t.csv"), "kind")
+
+
+@pytest.mark.parametrize("word", ["NaN", "nan", "NA", ""])
+@pytest.mark.parametrize("kind", ["auto", "class", "real"])
+def test_a_number_that_is_missing_is_no_class(frame, tmp_path, word, kind) -> None:
+    frame["stars"] = [word if row == 7 else row % 5 for row in range(N)]
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(DataError, match=r"line 9, column 'stars': found nothing, expected a target in every row"):
+        table(str(tmp_path / "t.csv"), "stars", target_kind=kind)
+
+
+def test_a_class_that_training_lacks_is_warned_of(frame, tmp_path) -> None:
+    frame.iloc[:15].assign(kind=[*"aaabbbccccccccc"]).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.warns(DataWarning, match=r"the train split has no example of 'a': it cannot be learnt"):
+        splits = table(str(tmp_path / "t.csv"), "kind", val_fraction=0.4, test_fraction=0.4)
+    assert splits.spec.class_counts[0] == 0

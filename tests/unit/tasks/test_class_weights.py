@@ -85,6 +85,13 @@ def test_stacked_nets_are_weighted_alike() -> None:
         torch.testing.assert_close(gradients[name][1], value.grad)
 
 
+def test_weights_go_to_the_device_in_the_precision_of_the_logits() -> None:
+    task = Classification(DATA, class_weights=[1, 2, 3])
+    task.loss(as_given, Batch(LOGITS.to("meta"), LABELS.to("meta")))
+    assert task.class_weights.device.type == "meta"
+    assert task.class_weights.dtype is torch.float32  # float64 would not be taken by a Mac's GPU
+
+
 def test_a_config_can_set_them() -> None:
     node = {"_target_": "lorelab.tasks.classification.Classification", "_partial_": True, "class_weights": [1, 2, 3]}
     assert instantiate(OmegaConf.create(node))(data=DATA).class_weights.tolist() == [1.0, 2.0, 3.0]

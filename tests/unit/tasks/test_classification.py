@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from sklearn.metrics import accuracy_score, f1_score, recall_score
+from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
 from torch.nn import functional as F
 
 from lorelab.records import Batch, DataSpec
@@ -55,10 +55,11 @@ def test_evaluation_loss_has_no_smoothing():
 @pytest.mark.parametrize("parts", [1, 3])
 def test_metrics_agree_with_scikit_learn_however_the_split_is_batched(parts):
     got, predicted = measured(Classification(data()), LOGITS, LABELS, parts), LOGITS.argmax(-1)
-    assert set(got) == {"accuracy", "macro_f1", "calibration_error", "recall"}
+    assert set(got) == {"accuracy", "macro_f1", "calibration_error", "precision", "recall", "f1"}
     assert got["accuracy"].item() == pytest.approx(accuracy_score(LABELS, predicted))
     assert got["macro_f1"].item() == pytest.approx(f1_score(LABELS, predicted, average="macro"))
-    assert got["recall"].tolist() == pytest.approx(list(recall_score(LABELS, predicted, average=None)))
+    for name, theirs in (("precision", precision_score), ("recall", recall_score), ("f1", f1_score)):
+        assert got[name].tolist() == pytest.approx(list(theirs(LABELS, predicted, average=None)))
 
 
 def test_macro_f1_and_recall_agree_with_scikit_learn_when_a_class_is_absent():
@@ -66,6 +67,19 @@ def test_macro_f1_and_recall_agree_with_scikit_learn_when_a_class_is_absent():
     got = measured(Classification(data()), F.one_hot(predicted, 4) * 5.0, labels)
     assert got["macro_f1"].item() == pytest.approx(f1_score(labels, predicted, average="macro"))
     assert got["recall"].tolist() == [0.5, 1.0, 0.0, 0.0]
+    assert got["precision"].tolist() == [1.0, 0.75, 0.0, 0.0]
+    assert got["f1"].tolist() == pytest.approx([2 / 3, 6 / 7, 0.0, 0.0])
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_metrics_of_the_same_counts_count_once(classes):
+    task = Classification(data(num_classes=classes))
+    metrics, updates = task.metrics(), []
+    for metric in metrics.values(copy_state=False):
+        metric.update = lambda *given, update=metric.update: (updates.append(1), update(*given))
+    for _ in range(5):
+        task.evaluate(as_given, Batch(LOGITS[:, :classes], LABELS % classes), metrics)
+    assert len(updates) == 6 + 4 * 3  # all at first, which shows what they share; then one of each kind
 
 
 def test_calibration_error_by_hand():

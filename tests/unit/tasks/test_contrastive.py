@@ -103,6 +103,8 @@ def test_at_the_test_the_representation_is_held_against_raw_inputs_and_an_untrai
     task, net = Contrastive(DATA), FirstFeature().eval()
     assert isinstance(task, Judge)
     assert not isinstance(task, Illustrator)
+    torch.manual_seed(0)
+    task.begin(MLP((3,), 4, nn.Linear))
     with torch.no_grad():
         found = task.judge(net, striped(400, 0), striped(300, 1), "test")
         again = task.judge(net, striped(400, 0), striped(300, 1), "test")
@@ -120,14 +122,32 @@ def test_during_validation_there_are_neighbours_only():
         assert set(Contrastive(DATA).judge(FirstFeature(), striped(50, 0), striped(50, 1), "val")) == {"knn_accuracy"}
 
 
-def test_a_net_that_cannot_be_reset_loses_the_untrained_baseline_and_says_so():
-    class Functional:
-        def features(self, x):
-            return x[:, :1]
-
-    with pytest.warns(UserWarning, match="Functional cannot be reset: no random_"):
-        found = Contrastive(DATA).judge(Functional(), striped(50, 0), striped(50, 1), "test")
+def test_without_the_untrained_net_there_is_no_baseline_of_it():
+    found = Contrastive(DATA).judge(FirstFeature(), striped(50, 0), striped(50, 1), "test")
     assert set(found) == {"knn_accuracy", "probe_accuracy", "raw_knn_accuracy", "raw_probe_accuracy"}
+
+
+def test_the_baseline_is_the_net_before_its_first_step():
+    task, net = Contrastive(DATA), FirstFeature()
+    task.begin(net)
+    with torch.no_grad():
+        for value in net.parameters():
+            value.zero_()  # "training"
+        found = task.judge(net, striped(400, 0), striped(300, 1), "test")
+        untouched = task.judge(FirstFeature(), striped(400, 0), striped(300, 1), "test")
+    assert found["random_knn_accuracy"] == untouched["knn_accuracy"] > found["knn_accuracy"]
+
+
+def test_similarities_stay_exact_under_mixed_precision():
+    task = Contrastive(DATA, temperature=0.01)
+    batch = Batch(torch.randn(16, 2, *DATA.input_shape, generator=torch.Generator().manual_seed(0)), torch.zeros(16))
+
+    def net(inputs):  # nothing of the net's own to round
+        return inputs.flatten(1)[:, :8].float()
+
+    expected = task.loss(net, batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(task.loss(net, batch), expected)
 
 
 def test_probes_are_fitted_on_at_most_so_many_training_examples():

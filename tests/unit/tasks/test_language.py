@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import accuracy_score, log_loss
+from test_pictures import on_mps
 from torch import nn
 from torchmetrics.text import Perplexity
 
@@ -53,6 +54,20 @@ def test_metrics_over_uneven_batches_agree_with_scikit_learn_and_torchmetrics() 
     assert found["perplexity"] == pytest.approx(theirs.compute().item(), rel=1e-5)
     assert found["perplexity"] == pytest.approx(2 ** found["bits_per_character"])
     assert found["accuracy"] == pytest.approx(accuracy_score(targets.flatten(), flat.argmax(1)))
+
+
+def test_metrics_need_no_float64_where_the_batch_is_and_lose_nothing() -> None:
+    task, metrics = LanguageModel(DATA), LanguageModel(DATA).metrics()
+    nats = torch.rand(300, 200) + 1000 * (torch.arange(300) == 0)[:, None]
+    hits = nats.frac() < 0.5
+    for rows in range(0, 300, 100):
+        metrics.update(on_mps(nats[rows : rows + 100]), on_mps(hits[rows : rows + 100]))
+    found = metrics.compute()
+    assert found["bits_per_character"].item() == pytest.approx(nats.double().mean().item() / math.log(2), rel=1e-7)
+    assert found["accuracy"].item() == hits.double().mean().item()
+    fresh = task.metrics()
+    states = [getattr(metric, name) for metric in fresh.values() for name in metric._defaults]
+    assert not [state for state in states if isinstance(state, torch.Tensor) and state.dtype is torch.float64]
 
 
 def test_a_net_that_knows_nothing_pays_the_logarithm_of_the_vocabulary() -> None:

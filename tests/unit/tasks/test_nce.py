@@ -157,3 +157,33 @@ def test_points_without_noise_are_refused_with_the_augmentation_to_use():
 def test_values_out_of_range_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         make(**arguments)
+
+
+def test_mass_that_a_model_puts_outside_the_noise_is_counted():
+    """With narrow noise a net may claim any density on points that no generated point comes near."""
+    density = Mixture([[0.0, 0.0], [6.0, 0.0]], [0.3, 0.3])
+    data = DataSpec("far", "points", (2,), "none")
+    task = NCE(data, density, noise_ratio=1, noise_scale=0.5)
+
+    def boastful(points):  # ten nats more than the truth where no noise is
+        true = torch.from_numpy(density.log_prob(points.double().numpy())).float()
+        base = -0.5 * points.square().sum(-1) / 0.25 - math.log(2 * math.pi * 0.25)
+        return (true - base + 10.0 * (points[:, 0] > 3)).unsqueeze(-1)
+
+    rng = np.random.default_rng(0)
+    points = torch.from_numpy(np.concatenate([rng.normal([c, 0], 0.3, (500, 2)) for c in (0.0, 6.0)])).float()
+    held = Batch(points, torch.zeros(len(points)))
+    found = task.judge(boastful, held, held, "test")
+    assert found["log_likelihood"] < found["true_log_likelihood"]
+    assert found["kl"] > 0
+
+
+def test_cells_are_halved_until_the_integral_stands():
+    density = Mixture([[0.0, 0.0]], [0.05])
+    task = NCE(DataSpec("sharp", "points", (2,), "none"), density, noise_ratio=1, noise_scale=4.0, grid_size=64)
+
+    def exact(points):
+        true = torch.from_numpy(density.log_prob(points.double().numpy())).float()
+        return (true + 0.5 * points.square().sum(-1) / 16 + math.log(2 * math.pi * 16)).unsqueeze(-1)
+
+    assert task._log_normaliser(exact, torch.zeros(1, 2)) == pytest.approx(0.0, abs=0.02)

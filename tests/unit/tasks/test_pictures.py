@@ -22,6 +22,23 @@ def as_given(x):
     return x
 
 
+class OnMps(torch.Tensor):
+    """A tensor that is refused float64 until it is on the CPU, as on a Mac's GPU."""
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        if func is torch.Tensor.cpu:
+            return args[0].as_subclass(torch.Tensor)
+        out = super().__torch_function__(func, types, args, kwargs or {})
+        if isinstance(out, torch.Tensor) and out.dtype is torch.float64:
+            raise TypeError("Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64")
+        return out
+
+
+def on_mps(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.as_subclass(OnMps)
+
+
 def pixels(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path).convert("RGB"))
 
@@ -59,6 +76,18 @@ def test_a_picture_is_drawn_at_the_end_alone(task, name, tmp_path) -> None:
     task.illustrate(as_given, held, "test", 5, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert pixels(tmp_path / name).std() > 10
+
+
+@pytest.mark.parametrize("task", [Classification(CLASSES), Regression(REALS)])
+def test_a_picture_can_be_drawn_where_there_is_no_float64(task, tmp_path) -> None:
+    with pytest.raises(TypeError, match="MPS"):
+        on_mps(torch.zeros(1)).double()
+    inputs, targets = torch.randn(50, task.out_features), torch.arange(50) % 3
+    if task.out_features == 1:
+        targets = targets.float()
+    np.testing.assert_array_equal(predict_all(task, as_given, on_mps(inputs)), predict_all(task, as_given, inputs))
+    task.illustrate(as_given, Batch(on_mps(inputs), on_mps(targets)), "test", 5, tmp_path)
+    assert list(tmp_path.iterdir())
 
 
 def test_right_predictions_are_dark_on_the_diagonal_and_wrong_ones_off_it(tmp_path) -> None:

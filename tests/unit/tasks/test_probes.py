@@ -1,4 +1,4 @@
-"""Probes give what scikit-learn gives, and the untrained copy is a fresh start."""
+"""Probes give what scikit-learn gives, and the untrained copy is compared fairly."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from torch import nn
 
 from lorelab.nets.convnet import ConvNet
 from lorelab.nets.mlp import MLP
-from lorelab.tasks.probes import extract, knn_accuracy, probe_accuracy, untrained
+from lorelab.tasks.probes import calibrated, extract, knn_accuracy, probe_accuracy
 
 
 @pytest.fixture
@@ -50,27 +50,19 @@ def test_features_are_extracted_in_pieces_without_changing_them():
 
 
 @pytest.mark.parametrize("net", [MLP((1, 8, 8), 4, nn.Linear), ConvNet((1, 8, 8), 4, nn.Linear, batch_norm=True)])
-def test_an_untrained_copy_starts_anew_and_leaves_the_net_and_the_random_state_alone(net):
-    with torch.no_grad():
-        for value in [*net.parameters(), *(b for b in net.buffers() if b.is_floating_point())]:
-            value.fill_(0.1)
-    x = torch.randn(5, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    state = torch.get_rng_state()
-    one, two, other = untrained(net, seed=0), untrained(net, seed=0), untrained(net, seed=1)
-    assert torch.equal(torch.get_rng_state(), state)
-    assert all((value == 0.1).all() for value in net.parameters())
-    assert one.features(x).std() > 0
-    assert torch.equal(one.features(x), two.features(x))
-    assert not torch.equal(one.features(x), other.features(x))
-    backbone = {name: value for name, value in one.state_dict().items() if not name.startswith("head.")}
-    assert not any((value == 0.1).all() for value in backbone.values())
+def test_a_calibrated_copy_has_the_weights_and_the_statistics_of_the_inputs(net):
+    x = 3 + 2 * torch.randn(2500, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    fresh = calibrated(net, x)
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert all(torch.equal(value, before[name]) for name, value in fresh.named_parameters())
+    assert not any(module.training for module in fresh.modules())
+    means = [module.running_mean for module in fresh.modules() if isinstance(module, nn.BatchNorm2d)]
+    if means:
+        first = next(module for module in net.modules() if isinstance(module, nn.Conv2d))
+        with torch.no_grad():
+            torch.testing.assert_close(means[0], first(x).mean((0, 2, 3)), rtol=1e-2, atol=1e-2)
 
 
-def test_what_cannot_be_reset_has_no_untrained_copy():
-    class Scaled(MLP):
-        def __init__(self):
-            super().__init__((2,), 3, nn.Linear)
-            self.scale = nn.Parameter(torch.ones(1))
-
-    assert untrained(Scaled()) is None
-    assert untrained(lambda x: x) is None
+def test_a_calibrated_copy_has_the_precision_of_the_inputs():
+    assert next(calibrated(MLP((2,), 3, nn.Linear), torch.ones(4, 2).double()).parameters()).dtype == torch.float64

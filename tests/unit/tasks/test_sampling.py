@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from test_pictures import on_mps
 from torch import Generator
 
 from lorelab.tasks.sampling import generate
@@ -15,7 +16,7 @@ def counting(x):
 
 
 def constant(x):
-    return LOGITS.expand(*x.shape, 4)
+    return (x * 0.0)[..., None] + LOGITS  # on the device of x
 
 
 def start(*tokens):
@@ -45,6 +46,13 @@ def test_tokens_come_as_often_as_the_softmax_says(temperature):
     drawn = generate(constant, prompt, 1, context=4, temperature=temperature, generator=generator)[:, 1]
     shares = torch.bincount(drawn, minlength=4) / len(drawn)
     torch.testing.assert_close(shares, (LOGITS / temperature).softmax(-1), atol=0.015, rtol=0)
+
+
+def test_the_text_is_the_same_where_there_is_no_float64():
+    def text(prompt):
+        return generate(constant, prompt, 30, context=4, generator=Generator().manual_seed(0)).tolist()
+
+    assert text(on_mps(start(0))) == text(start(0))
 
 
 @pytest.mark.parametrize("temperature", [0, 1e-300])

@@ -105,8 +105,7 @@ def test_a_run_that_goes_on_takes_the_steps_it_would_have_taken(splits, tmp_path
     assert (resumed.score, resumed.best_step, resumed.steps) == (record.score, record.best_step, record.steps)
     assert (resumed.status, resumed.examples) == (RunStatus.FINISHED, record.examples)
     assert resumed.metrics == record.metrics
-    first = tracker.points[0][2] if tracker.points else 0
-    assert tracker.points == [point for point in expected.points if point[2] >= first][-len(tracker.points) :]
+    assert sorted(tracker.points) == sorted(expected.points), "what was queued when the process was killed comes again"
     assert not (tmp_path / "b" / run_id).exists(), "a finished run needs no checkpoint to go on from"
 
 

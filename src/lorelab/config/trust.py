@@ -1,0 +1,100 @@
+"""What a ``_target_`` may name: a config from elsewhere, or one inside a checkpoint, must not run what it likes.
+
+Importing a module runs it, so a name is judged before anything is imported; and what a name leads to is judged again,
+because ``lorelab.some.module.subprocess.run`` leads elsewhere.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import hydra.utils
+import yaml
+from omegaconf import OmegaConf
+
+from lorelab.errors import ConfigError, Problem
+from lorelab.paths import CONF
+
+TRUSTED = (
+    *("lorelab.data", "lorelab.nets", "lorelab.tasks", "lorelab.tracking", "lorelab.training"),
+    *("torch.nn", "torch.optim", "torchvision.models", "torchvision.transforms", "torchvision.ops", "torchmetrics"),
+    "pytorch_lightning.callbacks",
+)
+"""Packages that build parts of a run. Of torch and Lightning only these: others start processes or load pickles."""
+LOCAL = CONF / "local" / "default.yaml"
+VARIABLE = "LORELAB_TRUST"
+ADVICE = (
+    f"if you trust that code, name its module in conf/local/default.yaml (trusted: [module]) or in the environment "
+    f"({VARIABLE}=module)"
+)
+
+
+class UntrustedTargetError(ImportError):
+    """A ``_target_`` outside the trusted modules; nothing of it was imported."""
+
+
+def trusted() -> tuple[str, ...]:
+    """Dotted names of the modules and packages that a ``_target_`` may come from: ``TRUSTED`` and the user's own.
+
+    The user's come from conf/local/default.yaml and ``LORELAB_TRUST`` alone, never from the config that is judged.
+    """
+    named = [name.strip() for name in os.environ.get(VARIABLE, "").split(",")]
+    if LOCAL.is_file():
+        content = yaml.safe_load(LOCAL.read_text(encoding="utf-8"))
+        extra = content.get("trusted", []) if isinstance(content, Mapping) else []
+        named += [str(name) for name in ([extra] if isinstance(extra, str) else extra)]
+    return (*TRUSTED, *filter(None, named))
+
+
+def judge_name(target: str) -> None:
+    """Raises ``UntrustedTargetError`` unless the dotted path ``target`` lies in a trusted module and is public."""
+    parts = target.split(".")
+    if not any(_lies_in(target, module) for module in trusted()):
+        raise UntrustedTargetError(f"'{target}' is not in a trusted module")
+    if any(part.startswith("_") for part in parts):
+        raise UntrustedTargetError(f"'{target}' is private")
+
+
+def judge_object(target: str, found: Any) -> None:
+    """Raises ``UntrustedTargetError`` if what ``target`` leads to is defined elsewhere, or is a function of a library
+    (their classes build parts; ``torch.hub.load`` and its like do other things)."""
+    home = getattr(found, "__module__", None) or ""
+    if not any(_lies_in(f"{home}.x", module) for module in trusted()):
+        raise UntrustedTargetError(f"'{target}' leads to {home or 'something'}, which is not trusted")
+    ours = not any(_lies_in(target, module) for module in TRUSTED if not module.startswith("lorelab"))
+    if not (ours or inspect.isclass(found) or target.startswith("torchvision.models.")):
+        raise UntrustedTargetError(f"'{target}' is not a class")
+
+
+def instantiate(node: Any) -> Any:
+    """``hydra.utils.instantiate`` of a config node whose every ``_target_``, at any depth, is trusted.
+
+    Raises:
+        ConfigError: one is not; nothing is imported or called.
+    """
+    plain = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+    problems = []
+    for target in sorted(targets_of(plain)):
+        try:
+            judge_name(target)
+            judge_object(target, hydra.utils.get_object(target))
+        except UntrustedTargetError as error:
+            problems.append(Problem(f"_target_: {target}", str(error), "a class of a trusted module", ADVICE))
+    if problems:
+        raise ConfigError(problems)
+    return hydra.utils.instantiate(node)
+
+
+def targets_of(config: Any) -> set[str]:
+    """Every ``_target_`` in plain containers, at any depth."""
+    if isinstance(config, Mapping):
+        own = {str(config["_target_"])} if "_target_" in config else set()
+        return own.union(*map(targets_of, config.values()))
+    return set().union(*map(targets_of, config)) if isinstance(config, list | tuple) else set()
+
+
+def _lies_in(target: str, module: str) -> bool:
+    return target.startswith(f"{module}.")

@@ -1,0 +1,117 @@
+"""Through the command line: killed, stopped, resumed, repeated, not repeated in vain. The long kill test is
+``python -m benchmarks.kill``."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks.kill import Bench
+from lorelab.tracking.mlflow_store import MLflowStore
+
+SHORT = ["experiment=digits_mlp", "trainer.max_epochs=2", "data.limit_train=200", "trainer.threads=1"]
+
+
+@pytest.mark.parametrize(("kind", "share"), [("regression", 0.6), ("language", 0.7)])
+def test_a_killed_run_goes_on_as_if_nothing_had_been(tmp_path: Path, kind: str, share: float) -> None:
+    assert Bench(tmp_path).trial(kind, share) == "same"
+
+
+def start(store_uri: str, folder: Path) -> subprocess.Popen[str]:
+    budget = ["experiment=digits_mlp", "trainer.max_epochs=100000", "trainer.threads=1", f"paths.outputs={folder}/o"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lorelab", "train", *budget, f"hydra.run.dir={folder}/h"],
+        env=os.environ | {"MLFLOW_TRACKING_URI": store_uri},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert "steps" in process.stderr.readline()
+    time.sleep(1.0)
+    return process
+
+
+def test_a_signal_leaves_a_checkpoint_within_five_seconds_and_a_second_one_ends_at_once(
+    lorelab, store_uri: str, tmp_path: Path
+) -> None:
+    process = start(store_uri, tmp_path)
+    begun = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 128 + signal.SIGINT
+    assert time.monotonic() - begun < 5
+    (run,) = MLflowStore(store_uri).runs()
+    assert run.status == "killed"
+    assert (tmp_path / "o" / "checkpoints" / run.run_id / "last.ckpt").is_file()
+
+    process = start(store_uri, tmp_path)
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
+    begun = time.monotonic()
+    assert process.wait(timeout=30) == 128 + signal.SIGTERM
+    assert time.monotonic() - begun < 5
+    assert {run.status for run in MLflowStore(store_uri).runs()} == {"killed"}, (
+        "closed by the next command if not by itself"
+    )
+
+
+def test_what_is_done_is_not_trained_again(lorelab, store_uri: str, tmp_path: Path) -> None:
+    where = f"paths.outputs={tmp_path}"
+    lorelab("train", *SHORT, where)
+    again = lorelab("train", *SHORT, where, "progress=plain", "trainer.checkpoint_every_steps=5")
+    assert "finished before with this signature" in again.stderr
+    assert "val/accuracy" in again.stdout, "the recorded score is shown"
+    lorelab("train", *SHORT, where, "optimizer.lr=0.02")
+    lorelab("train", *SHORT, where, "force=true")
+    assert len(MLflowStore(store_uri).runs()) == 3
+
+
+def test_a_run_that_is_finished_or_unknown_or_changed_is_not_resumed(lorelab, tmp_path: Path, store_uri: str) -> None:
+    lorelab("train", *SHORT, f"paths.outputs={tmp_path}")
+    (run,) = MLflowStore(store_uri).runs()
+    assert run.name in lorelab("train", f"resume={run.run_id}").stdout
+    assert "there is no run 'nobody'" in lorelab("train", "resume=nobody", check=False).stderr
+    assert "expected one run and no options" in lorelab("train", "-m", "resume=x", check=False).stderr
+    MLflowStore(store_uri).tag(run.run_id, {"lorelab.status": "killed"})
+    done = lorelab("train", f"resume={run.run_id}", check=False)
+    assert "kept nothing to go on from" in done.stderr
+    assert done.returncode == 2
+
+
+def test_an_interrupted_run_takes_only_what_leaves_its_result_alone(lorelab, store_uri: str, tmp_path: Path) -> None:
+    process = start(store_uri, tmp_path)
+    process.kill()
+    process.wait()
+    (run,) = MLflowStore(store_uri).runs()
+    done = lorelab("train", f"resume={run.name}", "optimizer.lr=1", check=False)
+    assert "override optimizer.lr=1" in done.stderr
+    assert "would change the run" in done.stderr
+
+
+def test_a_run_is_repeated_from_its_record(lorelab, store_uri: str, tmp_path: Path) -> None:
+    lorelab("train", "-m", *SHORT, "seed=0,1,2", "reproducible=strict", f"paths.outputs={tmp_path}", "hydra.sweep.dir="
+            f"{tmp_path}/h")  # fmt: skip
+    store = MLflowStore(store_uri)
+    run = next(run for run in store.runs() if run.params["seed"] == "1")
+    done = lorelab("rerun", run.run_id, f"paths.outputs={tmp_path}")
+    assert f"against {run.name}: identical" in done.stdout
+    again = store.runs(filters={"lorelab.rerun_of": run.run_id})
+    assert [other.run_id for other in again] == [store.get(run.run_id).tags["lorelab.rerun"]]
+    assert again[0].tags["lorelab.weights"] == run.tags["lorelab.weights"]
+    assert again[0].params["reproducible"] == "strict"
+
+
+def test_another_result_is_told_by_the_exit_status(lorelab, store_uri: str, tmp_path: Path) -> None:
+    lorelab("train", *SHORT, f"paths.outputs={tmp_path}")
+    store = MLflowStore(store_uri)
+    (run,) = store.runs()
+    config = store.download(run.run_id, "config/resolved.yaml", tmp_path)
+    changed = re.sub(r"lr: .*", "lr: 0.02", config.read_text())
+    Path(run.artifacts.removeprefix("file://"), "config", "resolved.yaml").write_text(changed)  # an untrue record
+    done = lorelab("rerun", run.name, f"paths.outputs={tmp_path}", check=False)
+    assert done.returncode == 11
+    assert "different" in done.stdout

@@ -1,0 +1,96 @@
+"""A config or a checkpoint from elsewhere runs nothing: shown by the absence of the side effect."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from lorelab.config import trust
+from lorelab.config.restore import restore
+from lorelab.config.trust import UntrustedTargetError, instantiate, judge_name, judge_object, trusted
+from lorelab.errors import ConfigError, LorelabError
+from lorelab.nets.mlp import MLP
+from lorelab.records import DataSpec, RunRecord, RunStatus
+from lorelab.training.checkpoint import save_checkpoint
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "os.system",
+        "builtins.eval",
+        "subprocess.run",
+        "torch.hub.load",
+        "torch.load",
+        "torch.distributed.elastic.multiprocessing.subprocess_handler.SubprocessHandler",
+        "lorelab.training.provenance.subprocess.run",
+        "lorelab.training.provenance._git",
+        "lorelab.cli.ui.main",
+        "lorelabel.thing",
+        "hydra.utils.get_method",
+        "torch.nn.functional.handle_torch_function",
+    ],
+)
+def test_what_is_no_part_of_a_run_is_refused(target: str) -> None:
+    with pytest.raises(ConfigError, match=r"conf/local/default\.yaml"):
+        instantiate(OmegaConf.create({"deep": [{"_target_": target, "_args_": ["x"]}]}))
+
+
+@pytest.mark.parametrize(
+    "target", ["torch.optim.Adam", "torch.nn.Linear", "lorelab.nets.mlp.MLP", "pytorch_lightning.callbacks.Timer"]
+)
+def test_parts_are_trusted(target: str) -> None:
+    judge_name(target)
+
+
+def test_a_malicious_config_has_no_effect(lorelab, work: Path) -> None:
+    trap = work / "sprung"
+    for key in ("+callbacks.x", "optimizer", "model.head", "+hydra.callbacks.x"):
+        target = [f"{key}._target_=os.system", f"+{key.lstrip('+')}.command='touch {trap}'"]
+        done = lorelab("train", "experiment=digits_mlp", *target, check=False)
+        assert done.returncode == 2, key
+        assert "'os.system' is not in a trusted module" in done.stderr
+    assert not trap.exists()
+
+
+def test_a_module_of_the_users_is_not_imported_before_it_is_trusted(lorelab, work: Path) -> None:
+    (work / "mine.py").write_text(f"open({str(work / 'sprung')!r}, 'w')\nclass Part: pass\n")
+    done = lorelab("train", "+callbacks.x._target_=mine.Part", check=False, LORELAB_TRUST="")
+    assert (done.returncode, (work / "sprung").exists()) == (2, False)
+    assert "LORELAB_TRUST=module" in done.stderr
+
+
+def test_the_config_inside_a_checkpoint_is_judged_too(tmp_path: Path) -> None:
+    trap = tmp_path / "sprung"
+    config = {"task": {"_target_": "os.system", "command": f"touch {trap}"}, "model": {"_target_": "x.y"}}
+    spec = DataSpec("toy", "table", (3,), "class", 2, ("a", "b"))
+    record = RunRecord("id", "r", RunStatus.FINISHED, "val/accuracy", "max")
+    net = MLP((3,), 2, torch.nn.Linear)
+    save_checkpoint(tmp_path / "best.ckpt", record, net.state_dict(), config, spec)
+    with pytest.raises(LorelabError, match=r"os\.system"):
+        restore(tmp_path / "best.ckpt")
+    assert not trap.exists()
+
+
+def test_the_user_trusts_by_file_or_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "default.yaml").write_text("trusted: [mine, yours.sub]\n")
+    monkeypatch.setattr(trust, "LOCAL", tmp_path / "default.yaml")
+    monkeypatch.setenv("LORELAB_TRUST", "theirs, ")
+    assert {"mine", "yours.sub", "theirs"} < set(trusted())
+    judge_name("yours.sub.Thing")
+    with pytest.raises(UntrustedTargetError):
+        judge_name("yours.Thing")
+
+
+def test_what_a_trusted_name_leads_to_must_be_trusted_itself() -> None:
+    import subprocess
+
+    with pytest.raises(UntrustedTargetError, match="leads to subprocess"):
+        judge_object("lorelab.training.provenance.run", subprocess.run)
+
+
+def test_nothing_else_builds_from_configs() -> None:
+    root = Path(trust.__file__).parents[1]
+    users = [path.name for path in root.rglob("*.py") if "hydra.utils" in path.read_text()]
+    assert users == ["trust.py"]
