@@ -34,7 +34,7 @@ def arrays(
     """``x`` and ``y`` of a .npz file, and ``x_val``, ``y_val``, ``x_test``, ``y_test`` where it has them (what it has
     not is drawn from ``x``). ``x`` ``(N, F)`` is a table of numbers, standardised; ``(N, H, W)`` and ``(N, C, H, W)``
     of uint8 or floats are images. ``y`` ``(N,)``: booleans, text and whole numbers (of an integer type) are classes,
-    floats are real values. ``class_names`` ``(C,)`` names classes 0 to C − 1.
+    floats are real values. ``class_names`` ``(C,)``, all different, names classes 0 to C − 1.
 
     Raises:
         DataError: naming the key, its shape and the row of what cannot be used.

@@ -39,6 +39,7 @@ def table(
     """Rows of ``path`` (.csv or .parquet) as ``table_splits`` makes inputs of them; ``target`` is the column to
     predict, ``drop`` names columns to leave out, ``categorical`` columns of numbers that are names.
 
+    Of a target of text in a CSV only an empty field is missing: "None" and "NA" are classes like others.
     With ``target_kind="auto"`` the target's values tell classes from real values (``infer_target``). Columns that give
     the target away, count rows or never vary are warned of (``DataWarning``).
 

@@ -23,12 +23,13 @@ from lorelab.errors import DataError
 from lorelab.records import RunRecord, RunStart, RunStatus
 from lorelab.seeds import derive_seed
 from lorelab.tracking.protocol import Tracker
+from lorelab.training.best import Best
 from lorelab.training.checkpoint import digest, save_checkpoint
 from lorelab.training.curves import draw_curves
 from lorelab.training.interrupts import Interrupted, Signals, interruptible
 from lorelab.training.journal import Journal
 from lorelab.training.keeper import Keeper, batches_done
-from lorelab.training.learner import Best, Diverged, Learner
+from lorelab.training.learner import Diverged, Learner
 from lorelab.training.progress import ProgressLine
 from lorelab.training.settings import TrainerSettings
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from torchmetrics import MetricCollection
 
 from lorelab.records import Batch
 from lorelab.tasks.protocol import Beginner, Illustrator, Judge, Stage, Task
+from lorelab.training.best import Best
 from lorelab.training.schedules import Constant, Schedule
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -30,22 +30,6 @@ class Diverged(Exception):  # noqa: N818  a result, not an error
     def __init__(self, step: int, what: str) -> None:
         super().__init__(f"{what} at step {step}")
         self.step = step
-
-
-@dataclass
-class Best:
-    """The best evaluation so far, with the weights that reached it."""
-
-    score: float | None = None
-    step: int | None = None
-    weights: dict[str, Tensor] | None = None
-
-    def offer(self, score: float, step: int, net: nn.Module, mode: str) -> None:
-        """Keeps a copy of the weights if ``score`` is strictly better: of equals, the earliest stays."""
-        if self.score is not None and not (score > self.score if mode == "max" else score < self.score):
-            return
-        self.score, self.step = score, step
-        self.weights = {name: value.detach().clone() for name, value in net.state_dict().items()}
 
 
 class Learner(LightningModule):
@@ -199,9 +183,11 @@ class Learner(LightningModule):
     def _measured(self, stage: str) -> tuple[dict[str, float], dict[str, float]]:
         """Scalar metrics and, apart, vector-valued ones by class name; the loss is the mean over examples."""
         assert self._eval_metrics is not None
-        count = sum(size for _, size in self._eval_loss)
-        total = torch.stack([loss.detach().double() * size for loss, size in self._eval_loss]).sum()
-        scalars = {f"{stage}/loss": total.item() / count}
+        losses = (
+            torch.stack([loss.detach() for loss, _ in self._eval_loss]).cpu().double()
+        )  # not every device has float64
+        sizes = torch.tensor([size for _, size in self._eval_loss], dtype=torch.float64)
+        scalars = {f"{stage}/loss": float(losses @ sizes / sizes.sum())}
         per_class: dict[str, float] = {}
         for name, value in self._eval_metrics.compute().items():
             if value.numel() == 1:

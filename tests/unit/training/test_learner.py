@@ -12,7 +12,8 @@ from lorelab.data.builtin import digits
 from lorelab.data.loading import DataModule
 from lorelab.nets.mlp import MLP
 from lorelab.tasks.classification import Classification
-from lorelab.training.learner import Best, Diverged, Learner
+from lorelab.training.best import Best
+from lorelab.training.learner import Diverged, Learner
 from lorelab.training.schedules import Cosine
 
 
