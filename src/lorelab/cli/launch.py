@@ -65,7 +65,7 @@ def launch(
                     f"{done.name}: {done.status} before with this signature; force=true trains again", file=sys.stderr
                 )
             return done
-    checkpoints = Path(str(cfg.paths.outputs)) / "checkpoints"
+    checkpoints = Path(str(cfg.paths.outputs)).absolute() / "checkpoints"
     return fit(
         parts.learner,
         parts.data,

@@ -7,10 +7,12 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 from lorelab.errors import LorelabError, StoreError
 from lorelab.tracking.database import artifact_root, experiment_id, resolve_uri, sqlite_path
+from lorelab.tracking.mlflow_store import MLflowStore
 
 HOST = "127.0.0.1"
 
@@ -25,6 +27,8 @@ def main(argv: Sequence[str]) -> int:
         print(f"The store is a server already; open {uri}")
     else:
         _require_free(args.port)
+        with suppress(StoreError):  # closes, as every command does, what SIGKILL left running
+            MLflowStore(uri, experiment=None).runs(limit=1)
         print(f"{_address(uri, args.experiment, args.port)}\nCtrl-C stops it.", flush=True)
         _become_server(uri, args.port)
     return 0

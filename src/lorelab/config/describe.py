@@ -6,6 +6,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -36,7 +37,7 @@ def describe(
     own = {f"lorelab.{key}": str(value) for key, value in config["tags"].items()} | dict(tags or {})
     own |= {f"lorelab.{group}": params[group] for group in ("task", "data") if group in params}
     own |= {"lorelab.signature": signature(config, dataset.fingerprint, code), "lorelab.code": code}
-    own |= provenance.tags() | {"lorelab.checkpoints": f"{config['paths']['outputs']}/checkpoints"}
+    own |= provenance.tags() | {"lorelab.checkpoints": str(Path(config["paths"]["outputs"]).absolute() / "checkpoints")}
     if sweep:
         own["lorelab.sweep"] = sweep
     files = {

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Literal, TextIO
 
-from lorelab.records import RunRecord
+from lorelab.records import RunRecord, RunStatus
 
 _TERMINAL_S, _PLAIN_S = 0.1, 10.0
 
@@ -57,8 +57,9 @@ class ProgressLine:
         score = "" if record.score is None else f"  {record.monitor} {record.score:.4g}"
         where = f" at step {record.diverged_at}" if record.diverged_at is not None else ""
         lead = "\r\x1b[2K" if self.mode == "line" else ""
+        on = f"  go on: lorelab train resume={record.name}" if record.status is RunStatus.KILLED else ""
         self._write(
-            f"{lead}{record.name}: {record.status}{where}{score}  {record.steps} steps  {_clock(record.seconds)}\n"
+            f"{lead}{record.name}: {record.status}{where}{score}  {record.steps} steps  {_clock(record.seconds)}{on}\n"
         )
 
     def _write(self, text: str) -> None:

@@ -91,8 +91,12 @@ SETTINGS = [
 ]
 
 
-@pytest.mark.parametrize("settings", SETTINGS, ids=str)
-@pytest.mark.parametrize("batch", [1, 4, 7, 8, 11, 20])
+@pytest.mark.parametrize(
+    ("settings", "batch"),
+    [(settings, batch) for settings in SETTINGS for batch in (4, 11)]
+    + [(settings, batch) for settings in ({}, {"val_check_interval": 3}) for batch in (1, 7, 8, 20)],
+    ids=str,
+)
 def test_a_run_that_goes_on_takes_the_steps_it_would_have_taken(splits, tmp_path, settings, batch) -> None:
     whole, expected, record = train(splits, tmp_path / "whole", **settings)
     with pytest.raises(Killed):
