@@ -35,7 +35,7 @@ def main(presets: Sequence[str]) -> None:
             "Time: ": f"{times}, two cores",
             "Score:": f"{scores} (mean ± sd, {how})",
         }.items():
-            text = re.sub(rf"^# {field}.*$", f"# {field}    {found}", text, flags=re.MULTILINE)
+            text = re.sub(rf"^# {field}.*$", f"# {field}     {found}", text, flags=re.MULTILINE)
         path.write_text(text, encoding="utf-8")
         print(f"{preset}: {scores}; {times}", flush=True)
 
