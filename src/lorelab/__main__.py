@@ -79,6 +79,11 @@ def _run(name: str, rest: Sequence[str]) -> int:
     except BrokenPipeError:  # `lorelab runs | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except BaseException as stop:
+        if not hasattr(stop, "exit_code"):
+            raise
+        print(f"lorelab {name}: {stop}", file=sys.stderr)
+        return int(stop.exit_code)
 
 
 if __name__ == "__main__":

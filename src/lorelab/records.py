@@ -24,6 +24,7 @@ VOLATILE = (
     "tags",
     "force",
     "resume",
+    "trusted",
     "loader.workers",
     "loader.memory_limit_gb",
     "data.root",
@@ -111,8 +112,10 @@ class RunStart:
 
     def going_on(self, run_id: str, name: str, tags: Mapping[str, str]) -> RunStart:
         """The same as the start of an interrupted run that goes on, whose facts stand."""
-        count = str(int(tags.get("lorelab.resumed", 0)) + 1)
-        return replace(self, name=name, resume=run_id, tags={"lorelab.resumed": count})
+        facts = {"lorelab.resumed": str(int(tags.get("lorelab.resumed", 0)) + 1)}
+        if (code := self.tags.get("lorelab.code")) != (before := tags.get("lorelab.code")):
+            facts |= {"lorelab.code": f"{before}+{code}", "lorelab.signature": "mixed"}  # the result of no one version
+        return replace(self, name=name, resume=run_id, tags=facts)
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,7 @@ def test_what_a_server_never_took_is_delivered_by_sync(server: Server, tmp_path:
     assert began.startswith("offline-")
     log(offline, 0, POINTS, 0.0)
     offline.finish(ended(began))
-    assert "deliver them with lorelab sync" in capfd.readouterr().err
+    assert f"lorelab sync --outbox {box}" in capfd.readouterr().err
     with pytest.raises(StoreError):
         MLflowTracker(server.uri, outbox=str(box)).start(RunStart("refused", {}, {}))
     assert lorelab("sync", "--outbox", str(box), check=False).returncode == 1, "the server is still away"

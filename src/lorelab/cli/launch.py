@@ -38,6 +38,8 @@ def launch(
     Raises:
         LorelabError: the config, the data or the store is at fault.
     """
+    import torch
+
     from lorelab.config.build import build
     from lorelab.config.describe import describe, resolved
     from lorelab.config.trust import targets_of
@@ -54,9 +56,12 @@ def launch(
     config = resolved(cfg)
     code = code_version(targets_of(config))
     start = describe(cfg, origin, capture(ROOT), parts.data.splits.record, code=code, sweep=sweep, tags=tags)
+    checkpoints = Path(str(cfg.paths.outputs)).absolute() / "checkpoints"
     if resume is not None:
         _must_be_the_same(resume, start.tags, parts.data.splits.record.fingerprint)
         start = start.going_on(resume.run_id, resume.name, resume.tags)
+        checkpoints = Path(resume.tags["lorelab.checkpoints"])
+        torch.set_num_threads(int(resume.tags.get("lorelab.threads", torch.get_num_threads())))
     elif not (force or cfg.force):
         done = parts.tracker.finished(start.tags["lorelab.signature"])
         if done is not None:
@@ -65,7 +70,6 @@ def launch(
                     f"{done.name}: {done.status} before with this signature; force=true trains again", file=sys.stderr
                 )
             return done
-    checkpoints = Path(str(cfg.paths.outputs)).absolute() / "checkpoints"
     return fit(
         parts.learner,
         parts.data,

@@ -85,6 +85,9 @@ def _again(
     again = store.get(record.run_id)
     siblings = seed_siblings(run, store.runs(filters={"status": "finished"}, limit=10_000))
     over_seeds = {name: [s.metrics[name] for s in siblings if name in s.metrics] for name in run.metrics}
+    for what in ("code", "data_fingerprint", "weights"):
+        if (old := run.tags.get(f"lorelab.{what}")) != (new := again.tags.get(f"lorelab.{what}")):
+            print(f"  differs: {what}: {old} → {new}")
     compared = compare_metrics(run.metrics, again.metrics, over_seeds)
     _show(compared, len(siblings))
     verdict = overall(compared) if again.status == run.status else Agreement.DIFFERENT

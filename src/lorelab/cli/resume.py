@@ -39,9 +39,15 @@ def resume(run: str, overrides: Sequence[str]) -> RunRecord:
         )
     cfg = _config(found)
     apply_overrides(cfg, overrides)
+    from filelock import FileLock, Timeout
+
     from lorelab.cli.launch import launch
 
-    return launch(cfg, Origin(overrides=list(overrides)), resume=found)
+    try:
+        with FileLock(Path(found.tags[TAG]) / f"{found.run_id}.lock", timeout=0):
+            return launch(cfg, Origin(overrides=list(overrides)), resume=found)
+    except Timeout as error:
+        raise LorelabError(f"resume={run}: another process is going on with {found.name} already.") from error
 
 
 def _config(run: StoredRun) -> DictConfig:

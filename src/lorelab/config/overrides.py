@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -19,10 +20,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lorelab.config.origin import Origin
-from lorelab.config.trust import ADVICE, UntrustedTargetError, judge_name, targets_of
+from lorelab.config.trust import ADVICE, targets_of
 from lorelab.errors import ConfigError, Problem, nearest
 from lorelab.paths import CONF
 
+_HYDRAS_OWN = ("hydra._internal.core_plugins.", "hydra.experimental.callbacks.", "hydra_plugins.")
 _MOST_GROUP_COMBINATIONS = 64
 _FORMS = "KEY=VALUE, +KEY=VALUE, ~KEY or GROUP=OPTION"
 
@@ -170,13 +172,31 @@ def _check_key(override: Override, base: DictConfig, choices: Sequence[str]) -> 
 
 
 def _untrusted(node: DictConfig) -> Iterator[Problem]:
-    for target in sorted(targets_of(OmegaConf.to_container(node, resolve=False))):
-        if target.startswith(("hydra.", "hydra_plugins.")) and "._" not in target.replace("hydra._internal.", ""):
-            continue
-        try:
-            judge_name(target)
-        except UntrustedTargetError as error:
-            yield Problem(f"hydra: _target_: {target}", str(error), "a part of Hydra's own or a trusted module", ADVICE)
+    """What Hydra would build or set by itself before any of our code sees the config."""
+    plain: Any = OmegaConf.to_container(node, resolve=False)
+    for target in sorted(targets_of(plain)):
+        if not target.startswith(_HYDRAS_OWN) or "${" in target:
+            found = f"'{target}' is not in a trusted module"
+            yield Problem(f"hydra: _target_: {target}", found, "a launcher, sweeper or callback of Hydra's", ADVICE)
+    for place in plain.get("searchpath") or []:
+        if str(place).startswith("pkg://"):
+            yield Problem(
+                "hydra.searchpath", str(place), "folders: file://...", "a package is imported to look into it"
+            )
+    if plain.get("job", {}).get("env_set"):
+        found = ", ".join(plain["job"]["env_set"])
+        yield Problem("hydra.job.env_set", found, "nothing: it could make any program run", "set it in your shell")
+    for key in ("job_logging", "hydra_logging"):
+        if "'()'" in repr(plain.get(key)) or any(not name.startswith("logging.") for name in _classes(plain.get(key))):
+            yield Problem(f"hydra.{key}", "a class of its own", "handlers of Python's logging", "leave it as it is")
+
+
+def _classes(config: Any) -> Iterator[str]:
+    if isinstance(config, dict):
+        if "class" in config:
+            yield str(config["class"])
+        for value in config.values():
+            yield from _classes(value)
 
 
 def _set(base: DictConfig, choices: Sequence[str], settings: Sequence[str], problems: list[Problem]) -> Composed:

@@ -19,7 +19,8 @@ from lorelab.errors import ConfigError, Problem
 from lorelab.paths import CONF
 
 TRUSTED = (
-    *("lorelab.data", "lorelab.nets", "lorelab.tasks", "lorelab.tracking", "lorelab.training"),
+    *("lorelab.data", "lorelab.nets", "lorelab.tasks", "lorelab.training.schedules", "lorelab.training.settings"),
+    *("lorelab.tracking.memory", "lorelab.tracking.mlflow_tracker"),
     *("torch.nn", "torch.optim", "torchvision.models", "torchvision.transforms", "torchvision.ops", "torchmetrics"),
     "pytorch_lightning.callbacks",
 )
@@ -59,13 +60,17 @@ def judge_name(target: str) -> None:
 
 
 def judge_object(target: str, found: Any) -> None:
-    """Raises ``UntrustedTargetError`` if what ``target`` leads to is defined elsewhere, or is a function of a library
-    (their classes build parts; ``torch.hub.load`` and its like do other things)."""
+    """Raises ``UntrustedTargetError`` if what ``target`` leads to is defined elsewhere, is a method, or is a function
+    that makes no part: of ours data sources and ``task=auto`` do, of libraries torchvision's models."""
     home = getattr(found, "__module__", None) or ""
+    if "." in getattr(found, "__qualname__", ".") or home == "torchvision.models._api":
+        raise UntrustedTargetError(f"'{target}' is a method or a helper, not a part")
     if not any(_lies_in(f"{home}.x", module) for module in trusted()):
         raise UntrustedTargetError(f"'{target}' leads to {home or 'something'}, which is not trusted")
-    ours = not any(_lies_in(target, module) for module in TRUSTED if not module.startswith("lorelab"))
-    if not (ours or inspect.isclass(found) or target.startswith("torchvision.models.")):
+    users = not any(_lies_in(target, module) for module in TRUSTED)
+    source = hasattr(found, "provides_inputs") or hasattr(found, "accepts_targets")
+    net = target.startswith("torchvision.models.")
+    if not (users or inspect.isclass(found) or (source and target.startswith("lorelab.")) or net):
         raise UntrustedTargetError(f"'{target}' is not a class")
 
 
@@ -77,6 +82,9 @@ def instantiate(node: Any) -> Any:
     """
     plain = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
     problems = []
+    if _has_weights(plain):
+        found = "weights of a torchvision model"
+        problems.append(Problem("_target_: torchvision.models", found, "weights: null", "their files are pickles"))
     for target in sorted(targets_of(plain)):
         try:
             judge_name(target)
@@ -85,7 +93,7 @@ def instantiate(node: Any) -> Any:
             problems.append(Problem(f"_target_: {target}", str(error), "a class of a trusted module", ADVICE))
     if problems:
         raise ConfigError(problems)
-    return hydra.utils.instantiate(node)
+    return hydra.utils.instantiate(plain) if plain is not None else None  # what was judged, not what it came from
 
 
 def targets_of(config: Any) -> set[str]:
@@ -94,6 +102,14 @@ def targets_of(config: Any) -> set[str]:
         own = {str(config["_target_"])} if "_target_" in config else set()
         return own.union(*map(targets_of, config.values()))
     return set().union(*map(targets_of, config)) if isinstance(config, list | tuple) else set()
+
+
+def _has_weights(config: Any) -> bool:
+    if isinstance(config, Mapping):
+        here = str(config.get("_target_", "")).startswith("torchvision.models.")
+        wanted = here and any("weights" in str(key) and value is not None for key, value in config.items())
+        return wanted or any(map(_has_weights, config.values()))
+    return isinstance(config, list | tuple) and any(map(_has_weights, config))
 
 
 def _lies_in(target: str, module: str) -> bool:

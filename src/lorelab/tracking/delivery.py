@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any
 
 from lorelab.tracking.items import Item
 from lorelab.tracking.outbox import Outbox
@@ -14,12 +15,27 @@ RETRY_SECONDS = 5.0
 LONGEST_PAUSE = 60.0
 
 
-class Outcome(Protocol):
-    """What a try to deliver leaves."""
+@dataclass
+class Undelivered:
+    """What of some items was not stored."""
 
-    away: list[Item]
-    refused: list[str]
-    reason: str
+    away: list[Item] = field(default_factory=list)
+    """To be tried again, in order: the store did not answer, or could not write."""
+    refused: list[str] = field(default_factory=list)
+    """Reasons of what is given up."""
+    reason: str = ""
+    """Of the first that is away."""
+
+
+class Nowhere:
+    """The sink of a run that began without a store."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason.splitlines()[0]
+
+    def __call__(self, items: Sequence[Item]) -> Undelivered:
+        """Nothing is delivered."""
+        return Undelivered(away=list(items), reason=self.reason)
 
 
 class Delivery:
@@ -29,7 +45,7 @@ class Delivery:
     come, after ``RETRY_SECONDS`` and then twice as long each time. What the outbox cannot take is held in memory.
     """
 
-    def __init__(self, sink: Callable[[Sequence[Item]], Outcome], outbox: Outbox, about: Mapping[str, Any]) -> None:
+    def __init__(self, sink: Callable[[Sequence[Item]], Undelivered], outbox: Outbox, about: Mapping[str, Any]) -> None:
         self.sink, self.outbox, self.about = sink, outbox, about
         self.refused: list[str] = []
         self.reason = ""
@@ -53,8 +69,13 @@ class Delivery:
         if self.waiting and not now and time.monotonic() < self._next_try:
             self._keep(items)
             return
-        backlog = self.outbox.items() if self.outbox else []
-        outcome = self.sink([*backlog, *self._held, *items])
+        try:
+            backlog = self.outbox.items() if self.outbox else []
+            outcome = self.sink([*backlog, *self._held, *items])
+        except Exception as error:
+            self.reason = str(error)
+            self._held += items
+            return
         self.refused += outcome.refused
         if outcome.away:
             self.reason, self._next_try = outcome.reason, time.monotonic() + self._pause
@@ -62,7 +83,7 @@ class Delivery:
         nothing_new = len(outcome.away) == len(backlog) + len(self._held) + len(items)
         rest, self._held = outcome.away[len(backlog) :] if nothing_new else outcome.away, []
         if backlog and not nothing_new:
-            self._rewrite(rest)
+            self._rewrite(rest, backlog)
         elif rest:
             self._keep(rest)
 
@@ -74,8 +95,9 @@ class Delivery:
             self.reason = self.reason or str(error)
             self._held += items
 
-    def _rewrite(self, items: Sequence[Item]) -> None:
+    def _rewrite(self, items: Sequence[Item], backlog: Sequence[Item]) -> None:
         try:
             self.outbox.replace(items)
-        except OSError:  # the old file stands: some of it will be written twice, which leaves each point once
-            return
+        except OSError as error:  # the old file stands: some of it will be written twice, which leaves each point once
+            self.reason = self.reason or str(error)
+            self._held = [item for item in items if item not in backlog]

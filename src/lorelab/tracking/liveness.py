@@ -51,8 +51,8 @@ def is_gone(tags: Mapping[str, str], now: float | None = None) -> bool:
     if process.get("host") != here["host"]:
         return False
     if boot != here["boot"]:
-        silent = (now or time.time()) - float(tags.get(HEARTBEAT, "inf"))
-        return silent > SILENT_SECONDS
+        beat = tags.get(HEARTBEAT, "")
+        return beat.isdigit() and (now or time.time()) - int(beat) > SILENT_SECONDS
     if process.get("namespace") != here["namespace"]:  # another container: its process ids mean nothing here
         return False
     return not psutil.pid_exists(pid) or abs(_begun(pid) - started) > 1.0

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from lorelab.tracking.delivery import Undelivered
 from lorelab.tracking.items import End, File, Item, Point, Tags, Text
 from lorelab.tracking.mlflow_client import patiently
 
@@ -18,18 +19,6 @@ MAX_TAG, MAX_METRICS = 8000, 1000
 """Characters of a tag's value and points per request that MLflow accepts."""
 _REFUSALS = frozenset({"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "INVALID_STATE"})
 """Answers of MLflow that will be the same next time."""
-
-
-@dataclass
-class Undelivered:
-    """What of some items was not stored."""
-
-    away: list[Item] = field(default_factory=list)
-    """To be tried again, in order: the store did not answer, or could not write."""
-    refused: list[str] = field(default_factory=list)
-    """Reasons of what is given up."""
-    reason: str = ""
-    """Of the first that is away."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +98,11 @@ def _refused(error: Exception) -> bool:
 
 
 def _is_network(error: Exception) -> bool:
-    return type(error).__module__.partition(".")[0] in {"requests", "urllib3"}
+    """No answer at all; one that refuses a file does not keep other items from being taken."""
+    return getattr(error, "response", None) is None and type(error).__module__.partition(".")[0] in {
+        "requests",
+        "urllib3",
+    }
 
 
 def _what(item: Item) -> str:

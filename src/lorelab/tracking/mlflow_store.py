@@ -137,7 +137,9 @@ def close_dead_runs(client: MlflowClient, *experiments: str) -> None:
                 "lorelab.reason": "its process is gone",
             }.items():
                 client.set_tag(run.info.run_id, key, value)
-            client.set_terminated(run.info.run_id, "KILLED", int(float(tags.get(HEARTBEAT, time.time())) * 1000))
+            beat = tags.get(HEARTBEAT, "")
+            seen = int(beat) * 1000 if beat.isdigit() else time.time_ns() // 1_000_000
+            client.set_terminated(run.info.run_id, "KILLED", max(seen, run.info.start_time))
 
 
 def record_of(run: StoredRun) -> RunRecord:

@@ -12,6 +12,7 @@ from lorelab.records import DatasetRecord, RunStart
 from lorelab.tracking.items import End, Point
 from lorelab.tracking.liveness import is_gone
 from lorelab.tracking.mlflow_client import connect, store_errors
+from lorelab.tracking.mlflow_facts import write_facts
 from lorelab.tracking.mlflow_items import RunSink
 from lorelab.tracking.outbox import Outbox
 
@@ -67,10 +68,11 @@ def _run(box: Outbox, about: dict[str, Any]) -> str:
 
     offline = str(about["run_id"])
     known = MLflowStore(about["uri"], about["experiment"]).runs(filters={OFFLINE_ID: offline}, limit=1)
-    if known:
-        return known[0].run_id
     facts = about["start"]
     dataset = DatasetRecord(**facts.pop("dataset")) if facts.get("dataset") else None
     tags = facts.pop("tags") | {OFFLINE_ID: offline}
     start = RunStart(**(facts | {"dataset": dataset, "tags": tags}))
+    if known:  # made by an earlier try, which may have ended before these were written
+        write_facts(connect(about["uri"]), known[0].run_id, start)
+        return known[0].run_id
     return MLflowTracker(about["uri"], about["experiment"], about["artifacts"]).create(start, about["began"])

@@ -6,7 +6,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -16,12 +16,12 @@ from uuid import uuid4
 from lorelab.errors import StoreError
 from lorelab.records import RunRecord, RunStart, RunStatus
 from lorelab.tracking.database import resolve_uri
-from lorelab.tracking.delivery import Delivery
+from lorelab.tracking.delivery import Delivery, Nowhere
 from lorelab.tracking.items import End, File, Item, Point, Tags, Text
 from lorelab.tracking.liveness import Beat, marks
 from lorelab.tracking.mlflow_client import connect, experiment_id, patiently, store_errors
 from lorelab.tracking.mlflow_facts import start_tags, write_facts
-from lorelab.tracking.mlflow_items import MAX_TAG, RunSink, Undelivered, clip, legal_name
+from lorelab.tracking.mlflow_items import MAX_TAG, RunSink, clip, legal_name
 from lorelab.tracking.mlflow_store import MLflowStore, close_dead_runs, record_of
 from lorelab.tracking.outbox import OUTBOX, Outbox
 from lorelab.tracking.writer import BatchWriter
@@ -75,17 +75,17 @@ class MLflowTracker:
         self._last, self._stored, self._record = {}, {}, None
         about: dict[str, Any] = {"uri": self.uri, "experiment": self.experiment, "artifacts": self.artifacts}
         about["process"] = marks()
-        sink: RunSink | _Nowhere
+        sink: RunSink | Nowhere
         try:
             self._run_id = self._reopen(start) if start.resume else self.create(start)
             sink = RunSink(self._open(), self._run_id)
         except StoreError as error:
             if self.if_unreachable == "fail" or start.resume:
                 raise
-            self._run_id, sink = OFFLINE + uuid4().hex, _Nowhere(str(error))
+            self._run_id, sink = OFFLINE + uuid4().hex, Nowhere(str(error))
             about["start"] = asdict(start) | {"tags": start_tags(start), "files": {}}
             about["began"] = _millis()
-            print(f"{error}\nGoing on offline: deliver the run with lorelab sync.", file=sys.stderr)
+            print(f"{error}\nGoing on offline; later: {self._sync}", file=sys.stderr)
         box = Outbox(self.outbox / self._run_id)
         if "start" in about:
             box.keep([], about | {"run_id": self._run_id})
@@ -141,19 +141,20 @@ class MLflowTracker:
             if self._beat is not None:
                 self._beat.stop()
             self._put_end(record)
-        drained = self._writer.close(DRAIN_SECONDS)
+        # A killed run must end at once; what is lost of it then, it logs again when it goes on.
+        drained = self._writer.close(3.0 if self._record.status is RunStatus.KILLED else DRAIN_SECONDS)
         delivery, status = self._delivery, self._record.status
-        if drained and delivery.waiting and status is not RunStatus.KILLED:  # a killed run must end at once
+        if drained and delivery.waiting and status is not RunStatus.KILLED:
             delivery([], now=True)
-        self._writer = None
-        if not drained or delivery.held:
+        errors, self._writer = self._writer.errors, None
+        if not drained or delivery.held or errors:
             raise StoreError(
                 f"{self.uri}: run {self._run_id} ended with points unwritten: the store did not take them within "
                 f"{DRAIN_SECONDS:.0f} s, nor could {delivery.outbox.folder} ({delivery.reason or 'too slow'})."
             )
         if delivery.waiting:
             kept = f"Parts of run {self._run_id} are kept in {delivery.outbox.folder}"
-            print(f"{self.uri}: {delivery.reason}. {kept}; deliver them with lorelab sync.", file=sys.stderr)
+            print(f"{self.uri}: {delivery.reason}. {kept}; later: {self._sync}", file=sys.stderr)
         if delivery.refused:
             raise StoreError(
                 f"{self.uri}: parts of run {self._run_id} were refused ({len(delivery.refused)}). "
@@ -183,16 +184,24 @@ class MLflowTracker:
         client, run_id = self._open(), start.resume
         with store_errors(self.uri):
             run = client.get_run(run_id)
+            waiting = Outbox(self.outbox / run_id)
+            if waiting:  # what an earlier process could not deliver comes first, its end included
+                waiting.replace(RunSink(client, run_id)(waiting.items()).away)
+                if waiting:
+                    raise StoreError(f"{self.uri}: parts of run {run_id} still wait; {self._sync}")
+                run = client.get_run(run_id)
             for name in run.data.metrics:
                 self._stored[name] = max(point.step for point in client.get_metric_history(run_id, name))
-            waiting = Outbox(self.outbox / run_id)
-            for item in waiting.items() if waiting else ():
-                if isinstance(item, Point):
-                    self._stored[item.name] = max(item.step, self._stored.get(item.name, -1))
+            if "lorelab.reason" in run.data.tags:
+                client.delete_tag(run_id, "lorelab.reason")
             self.location = str(run.info.artifact_uri).removeprefix("file://")
             RunSink(client, run_id)._write([Tags(start_tags(start))], [])
             patiently(client.update_run, run_id, "RUNNING")
         return run_id
+
+    @property
+    def _sync(self) -> str:
+        return "lorelab sync" if self.outbox == OUTBOX else f"lorelab sync --outbox {self.outbox}"
 
     def _open(self) -> MlflowClient:
         self._client = self._client or connect(self.uri)
@@ -200,6 +209,8 @@ class MLflowTracker:
 
     def _put_end(self, record: RunRecord) -> None:
         final = dict(record.metrics) | ({} if record.score is None else {"score": record.score})
+        if record.status in (RunStatus.KILLED, RunStatus.FAILED):  # it may go on: no end of its curves yet
+            final = {}
         self.log({name: value for name, value in final.items() if not self._ends_with(name, value)}, record.steps)
         names = (
             "status",
@@ -231,17 +242,6 @@ class MLflowTracker:
         if self._writer is None:
             raise StoreError("The tracker has no open run; expected start() before this call and finish() after it.")
         self._writer.put(item)
-
-
-class _Nowhere:
-    """The store of a run that began without one."""
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason.splitlines()[0]
-
-    def __call__(self, items: Sequence[Item]) -> Undelivered:
-        """Nothing is delivered."""
-        return Undelivered(away=list(items), reason=self.reason)
 
 
 def _millis() -> int:

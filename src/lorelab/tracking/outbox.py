@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -38,17 +39,27 @@ class Outbox:
         self.folder.mkdir(parents=True, exist_ok=True)
         facts = self.folder / "about.json"
         if not facts.is_file():
-            _write_whole(facts, json.dumps(dict(about), indent=2))
-        lines = [json.dumps({"kind": type(item).__name__} | self._encoded(item)) + "\n" for item in items]
-        with (self.folder / "items.jsonl").open("a", encoding="utf-8") as file:
-            file.writelines(lines)
-            file.flush()
-            os.fsync(file.fileno())
+            _write_whole(facts, json.dumps(dict(about), indent=2, default=str))
+        lines = "".join(self._line(item) for item in items).encode()
+        with (self.folder / "items.jsonl").open("a+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            if (
+                size and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n"
+            ):  # cut short: it must not swallow the next
+                lines = b"\n" + lines
+            try:
+                file.write(lines)
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                with contextlib.suppress(OSError):
+                    file.truncate(size)
+                raise
 
     def items(self) -> list[Item]:
         """All that is kept, in the order it came."""
         found: list[Item] = []
-        for line in (self.folder / "items.jsonl").read_text(encoding="utf-8").splitlines():
+        for line in (self.folder / "items.jsonl").read_text(encoding="utf-8", errors="replace").splitlines():
             try:
                 fields = json.loads(line)
             except json.JSONDecodeError:  # cut short
@@ -64,8 +75,7 @@ class Outbox:
         if not items:
             shutil.rmtree(self.folder, ignore_errors=True)
             return
-        lines = [json.dumps({"kind": type(item).__name__} | self._encoded(item)) + "\n" for item in items]
-        _write_whole(self.folder / "items.jsonl", "".join(lines))
+        _write_whole(self.folder / "items.jsonl", "".join(map(self._line, items)))
 
     def about(self) -> dict[str, Any]:
         """What ``keep`` was told of the run."""
@@ -74,6 +84,13 @@ class Outbox:
     def tell(self, **facts: Any) -> None:
         """Adds to what is known of the run."""
         _write_whole(self.folder / "about.json", json.dumps(self.about() | facts, indent=2))
+
+    def _line(self, item: Item) -> str:
+        """ "" for a file that is no longer there: waiting would not bring it back."""
+        try:
+            return json.dumps({"kind": type(item).__name__} | self._encoded(item)) + "\n"
+        except FileNotFoundError:
+            return ""
 
     def _encoded(self, item: Item) -> dict[str, Any]:
         if not isinstance(item, File):

@@ -80,10 +80,12 @@ def fit(
     ):
         learner.folder = Path(folder)
         learner.publish = journal.publisher(learner.folder)
+        signals.held = True  # a run that is opened is closed
         run_id = tracker.start(start)
         record = RunRecord(run_id, start.name, RunStatus.RUNNING, learner.task.monitor, learner.task.mode)
         keeper = None if checkpoints is None else _keeper(checkpoints / run_id, journal, signals, settings)
         try:
+            signals.release()
             begun(run_id)
             data.describe(learner.folder / "data")
             training = _Training(learner, data, settings, seed, callbacks, keeper, signals)

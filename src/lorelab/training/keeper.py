@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -60,6 +61,7 @@ class Keeper(Callback):
         if batch_idx % trainer.accumulate_grad_batches:
             return
         if self.signals.pending is not None:
+            self.signals.held = True  # its patience may end now: not in mid-file
             self.save(trainer)
             raise Interrupted(self.signals.pending)
         step = trainer.global_step
@@ -80,8 +82,9 @@ class Keeper(Callback):
             with new.open("rb") as file:
                 os.fsync(file.fileno())
             new.replace(self.path)
-        except OSError:
+        except OSError as error:
             new.unlink(missing_ok=True)
+            print(f"no checkpoint at step {trainer.global_step}: {error}", file=sys.stderr)
         self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:

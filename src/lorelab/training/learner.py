@@ -118,8 +118,12 @@ class Learner(LightningModule):
         state = checkpoint["learner"]
         self.best = Best(**state["best"])
         self.evaluated_at = state["evaluated_at"]
-        self._losses = list(state["losses"].to(self.device).unbind())
+        self._losses = list(state["losses"].unbind())
         self._epoch_start, self._batches_read = state["epoch_start"], state["batches_read"]
+
+    def on_train_start(self) -> None:
+        """Losses of an interrupted run follow the net to its device."""
+        self._losses = [loss.to(self.device) for loss in self._losses]
 
     def on_train_epoch_start(self) -> None:
         """Windows never span epochs."""

@@ -30,6 +30,13 @@ from lorelab.training.checkpoint import save_checkpoint
         "lorelabel.thing",
         "hydra.utils.get_method",
         "torch.nn.functional.handle_torch_function",
+        "torchvision.models.WeightsEnum.get_state_dict",
+        "torchvision.models.get_weight",
+        "lorelab.data.examples.write_table",
+        "lorelab.data.files.data_root",
+        "lorelab.tracking.mlflow_tracker.MLflowTracker.artifact",
+        "lorelab.tracking.outbox.Outbox.replace",
+        "lorelab.training.provenance.capture",
     ],
 )
 def test_what_is_no_part_of_a_run_is_refused(target: str) -> None:
@@ -94,3 +101,29 @@ def test_nothing_else_builds_from_configs() -> None:
     root = Path(trust.__file__).parents[1]
     users = [path.name for path in root.rglob("*.py") if "hydra.utils" in path.read_text()]
     assert users == ["trust.py"]
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "+hydra.job.env_set={{GIT_CONFIG_COUNT: '1', GIT_CONFIG_KEY_0: core.fsmonitor, GIT_CONFIG_VALUE_0: {script}}}",
+        "hydra.searchpath=[pkg://evil]",
+        "+hydra.hydra_logging={{version: 1, formatters: {{f: {{class: evil.X}}}}}}",
+        "+hydra.job_logging.formatters.x={{'()': os.system, command: {script}}}",
+        "+hydra.callbacks.x._target_=hydra.core.utils.os.system",
+    ],
+)
+def test_hydras_own_node_runs_nothing_either(lorelab, work: Path, override: str) -> None:
+    script = work / "script.sh"
+    script.write_text(f"#!/bin/sh\ntouch {work}/sprung\n")
+    script.chmod(0o755)
+    (work / "evil.py").write_text(f"open({str(work / 'sprung')!r}, 'w')\n")
+    done = lorelab("train", "experiment=digits_mlp", override.format(script=script), check=False, PYTHONPATH=str(work))
+    assert done.returncode == 2, done.stderr
+    assert "nothing was started" in done.stderr
+    assert not (work / "sprung").exists()
+
+
+def test_weights_that_torchvision_would_unpickle_are_refused() -> None:
+    with pytest.raises(ConfigError, match="their files are pickles"):
+        instantiate(OmegaConf.create({"_target_": "torchvision.models.resnet18", "weights": "DEFAULT"}))

@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lorelab.tracking import delivery
-from lorelab.tracking.delivery import Delivery
+from lorelab.tracking.delivery import Delivery, Undelivered
 from lorelab.tracking.items import End, File, Point, Tags, Text
-from lorelab.tracking.mlflow_items import Undelivered
 from lorelab.tracking.outbox import Outbox
 
 ABOUT = {"run_id": "r", "uri": "u"}
@@ -115,3 +114,35 @@ def test_what_cannot_even_be_kept_is_held_and_tried_again(tmp_path: Path, monkey
     hand([], now=True)
     assert store.taken == points(0, 5)
     assert (hand.held, hand.waiting) == (0, False)
+
+
+def test_a_line_cut_short_does_not_swallow_the_next(tmp_path: Path) -> None:
+    box = Outbox(tmp_path / "r")
+    box.keep(points(0, 3), ABOUT)
+    path = tmp_path / "r" / "items.jsonl"
+    path.write_text(path.read_text()[:-9])
+    box.keep(points(3, 5), ABOUT)
+    assert box.items() == [*points(0, 2), *points(3, 5)]
+
+
+def test_a_file_that_is_gone_does_not_hold_up_the_rest(tmp_path: Path) -> None:
+    box = Outbox(tmp_path / "r")
+    box.keep([File(tmp_path / "gone.txt", ""), *points(0, 2)], ABOUT)
+    assert box.items() == points(0, 2)
+
+
+def test_what_a_sink_raises_loses_nothing(tmp_path: Path) -> None:
+    store, broken = Store(), [True]
+
+    def sink(items):
+        if broken.pop():
+            raise ValueError("unforeseen")
+        broken.append(False)
+        return store(items)
+
+    broken.insert(0, False)
+    hand = Delivery(sink, Outbox(tmp_path / "r"), ABOUT)
+    hand(points(0, 3))
+    assert hand.held == 3
+    hand(points(3, 4), now=True)
+    assert store.taken == points(0, 4)
