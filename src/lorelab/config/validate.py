@@ -38,7 +38,10 @@ def validate(cfg: DictConfig, origin: Origin) -> None:
         ConfigError: with every problem found.
     """
     removed = sorted(_REQUIRED - {str(key) for key in cfg})
-    problems = [Problem(f"override ~{key}", f"no '{key}'", "a config with it", f"leave out ~{key}") for key in removed]
+    problems = [
+        Problem(f"override ~{key}", f"no '{key}'", "every run needs it", f"leave out ~{key}; another: {key}=...")
+        for key in removed
+    ]
     problems += _unresolved(cfg, origin)
     if problems:
         raise ConfigError(problems)

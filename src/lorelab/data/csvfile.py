@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lorelab.data.files import example_hint
 from lorelab.errors import DataError
 
 if TYPE_CHECKING:
@@ -68,7 +69,9 @@ def _rows(path: Path, text: Collection[str]) -> tuple[list[int], dict[str, list[
                 for place, fields in places:
                     fields.append(row[place])
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}); expected a CSV file.") from error
+        raise DataError(
+            f"{path} cannot be read ({error.strerror}); expected a CSV file.{example_hint(path, 'table')}"
+        ) from error
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path}, after line {end}: found bytes that are not UTF-8 ({error.reason}); expected UTF-8 text. "

@@ -73,3 +73,8 @@ def verify(folder: Path, checksums: Mapping[str, str]) -> None:
                 f"{path} is damaged: found md5 {found} ({path.stat().st_size:,} bytes), expected md5 {expected}.\n"
                 "Delete the file and run again with a network connection: it is then downloaded anew."
             )
+
+
+def example_hint(path: Path, kind: str) -> str:
+    """The command that writes the example at ``path``, if it is one of those that presets use; else nothing."""
+    return f" Write the example first: lorelab data example {kind}" if path.parent.name in ("examples", kind) else ""

@@ -13,6 +13,7 @@ import torch
 from lorelab.data.cautions import with_facts
 from lorelab.data.csvfile import read_csv
 from lorelab.data.decode import SUFFIXES, Channels, Fit, decode_all
+from lorelab.data.files import example_hint
 from lorelab.data.images import image_splits
 from lorelab.data.official import absent_classes, complete
 from lorelab.data.splits import DataSplits, Split, provides
@@ -55,7 +56,11 @@ def image_folder(
     folder = Path(root).expanduser().resolve()
     _check_options(size, channels, fit)
     if not folder.is_dir():
-        raise DataError(f"data.root: found no folder {folder}; expected one with a folder of images per class.")
+        if folder.is_file():
+            advice = " For a CSV of path and label: data.root=FOLDER data.labels=FILE.csv, relative to it."
+        else:
+            advice = example_hint(folder, "image_folder")
+        raise DataError(f"data.root: found no folder {folder}; expected one with a folder of images per class.{advice}")
     listing = _from_csv(folder, folder / labels) if labels else _from_folders(folder)
     source = str(folder / labels) if labels else str(folder)
     names = _class_names(listing, source)

@@ -174,7 +174,9 @@ def _targets(
         return values, ()
     found = sorted(column.unique())
     if len(found) < 2:
-        raise DataError(f"{source}: the target {column.name!r} is always {found[0]!r}; expected two classes or more.")
+        raise DataError(
+            f"{source}: the target {column.name!r} is always {str(found[0])!r}; expected two classes or more."
+        )
     names = tuple(class_names or map(str, found))
     codes = column.map(str).map({name: index for index, name in enumerate(names)})
     if codes.isna().any():
