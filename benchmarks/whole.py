@@ -39,7 +39,7 @@ def measure(rounds: int) -> tuple[list[Comparison], list[str]]:
     with tempfile.TemporaryDirectory(prefix="lorelab-bench-") as name:
         folder = Path(name)
         peer = [sys.executable, "-m", "benchmarks.peer", str(data_root(None)), name]
-        ours = [*LORELAB, "train", *OVERRIDES, *scratch_tracker(folder)]
+        ours = [*LORELAB, "train", *OVERRIDES, "force=true", *scratch_tracker(folder)]
         process(ours)
         ways = {
             "lorelab train, tracker=mlflow": partial(process, ours),

@@ -136,7 +136,7 @@ class RunRecord:
     examples: int = 0
     """Training examples seen."""
     seconds: float = 0.0
-    """Wall time from the first step's preparation to the last test batch."""
+    """Wall time from the opening of the run in the store to the last test batch."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Final values, ``test/...`` among them."""
     diverged_at: int | None = None

@@ -65,6 +65,8 @@ def launch(
     elif not (force or cfg.force):
         done = parts.tracker.finished(start.tags["lorelab.signature"])
         if done is not None:
+            if sweep is not None:
+                parts.tracker.join(done.run_id, sweep)
             if cfg.progress != "quiet":
                 print(
                     f"{done.name}: {done.status} before with this signature; force=true trains again", file=sys.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,12 +61,15 @@ def main(argv: Sequence[str]) -> int:
 
 def run_job(cfg: DictConfig) -> float | None:
     """One run, as Hydra calls it, in this process or in a launcher's worker. Returns the score, for a sweeper."""
+    import torch
+
     from lorelab.cli.launch import launch
 
     register_resolvers()
     job = HydraConfig.get()
     many = job.mode is RunMode.MULTIRUN
     sweep = "-".join(Path(job.sweep.dir).parts[-2:]) if many else None
+    torch.set_num_threads(_threads())
     try:
         record = launch(cfg, Origin.of_hydra(job, job.overrides.task), sweep=sweep)
     except LorelabError as error:
@@ -75,6 +79,14 @@ def run_job(cfg: DictConfig) -> float | None:
         raise SystemExit(2) from error
     _show(record, cfg.progress, many=many)
     return record.score
+
+
+@functools.cache
+def _threads() -> int:
+    """PyTorch's own choice: a job of a multirun that sets another number must not set it for the next."""
+    import torch
+
+    return torch.get_num_threads()
 
 
 def _show(record: RunRecord, progress: str, *, many: bool = False) -> None:

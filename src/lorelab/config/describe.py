@@ -16,7 +16,7 @@ from lorelab.config.signatures import RESERVED
 from lorelab.records import VOLATILE, DatasetRecord, RunStart
 from lorelab.training.provenance import Provenance
 
-_CHOICES = ("experiment", "data", "augment", "task", "model", "model/head", "optimizer", "scheduler")
+_CHOICES = ("experiment", "data", "augment", "task", "model", "model/head", "optimizer", "scheduler", "callbacks")
 
 
 def describe(
@@ -78,9 +78,7 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _is_parameter(key: str) -> bool:
     first, last = key.split(".", maxsplit=1)[0], key.rsplit(".", maxsplit=1)[-1]
-    return (
-        first not in ("paths", "tracker", "progress", "tags", "callbacks", "force", "resume") and last not in RESERVED
-    )
+    return first not in ("paths", "tracker", "progress", "tags", "force", "resume") and last not in RESERVED
 
 
 def _name(cfg: DictConfig, origin: Origin) -> str:

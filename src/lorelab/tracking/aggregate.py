@@ -63,11 +63,13 @@ class Comparison:
 
 
 def compare(runs: Sequence[StoredRun], by: Sequence[str], metric: str = "score") -> Comparison:
-    """One ``Group`` per combination of the values of ``by``; see there for what is in it.
+    """One ``Group`` per combination of the values of ``by``; see there for what is in it. Repeats by ``lorelab rerun``
+    are left out: they are no further observations.
 
     Groups come in numeric order if ``by`` is one number-valued parameter, else best mean first. Raises
     ``LorelabError`` if there are no runs, if no run knows a name, or if the runs do not agree on what is better.
     """
+    runs = [run for run in runs if "lorelab.rerun_of" not in run.tags]
     if not runs:
         raise LorelabError("There are no runs to compare. Expected at least one; lorelab runs lists what there is.")
     require_names(by, runs, "--by")
@@ -112,8 +114,10 @@ def orientation(runs: Sequence[StoredRun], metric: str) -> tuple[str, Literal["m
     for name, mode in ends:
         if metric == "score" or kind == name.rpartition("/")[2].lower():
             return name, "min" if mode == "min" else "max"
-    smaller = metric == "seconds" or any(
-        word in kind for word in ("loss", "error", "rmse", "mse", "mae", "perplexity", "bits_per")
+    smaller = (
+        metric == "seconds"
+        or kind == "kl"
+        or any(word in kind for word in ("loss", "error", "rmse", "mse", "mae", "perplexity", "bits_per"))
     )
     return next(iter(ends), ("", ""))[0], "min" if smaller else "max"
 

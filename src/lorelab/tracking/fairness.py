@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from lorelab.records import VOLATILE
 from lorelab.tracking.protocol import StoredRun
 
-IGNORED = (*VOLATILE, "experiment", "callbacks")
+IGNORED = (*VOLATILE, "experiment")
 """Parameters, with all below them, that name or watch a run, and those that do not change what it learns."""
 SHOWN = 6
 

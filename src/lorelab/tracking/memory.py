@@ -39,6 +39,9 @@ class MemoryTracker:
         """None: nothing outlives the process."""
         return None
 
+    def join(self, run_id: str, sweep: str) -> None:
+        """Nothing to do."""
+
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Keeps the points."""
         self.points += [(name, float(value), int(step)) for name, value in metrics.items()]

@@ -23,7 +23,7 @@ from lorelab.tracking.mlflow_client import connect, experiment_id, patiently, st
 from lorelab.tracking.mlflow_facts import start_tags, write_facts
 from lorelab.tracking.mlflow_items import MAX_TAG, RunSink, clip, legal_name
 from lorelab.tracking.mlflow_store import MLflowStore, close_dead_runs, record_of
-from lorelab.tracking.outbox import OUTBOX, Outbox
+from lorelab.tracking.outbox import OUTBOX, Outbox, sync_command
 from lorelab.tracking.writer import BatchWriter
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class MLflowTracker:
             self._run_id, sink = OFFLINE + uuid4().hex, Nowhere(str(error))
             about["start"] = asdict(start) | {"tags": start_tags(start), "files": {}}
             about["began"] = _millis()
-            print(f"{error}\nGoing on offline; later: {self._sync}", file=sys.stderr)
+            print(f"{error}\nGoing on offline; later: {sync_command(self.outbox)}", file=sys.stderr)
         box = Outbox(self.outbox / self._run_id)
         if "start" in about:
             box.keep([], about | {"run_id": self._run_id})
@@ -105,6 +105,10 @@ class MLflowTracker:
             return None
         done = [run for run in found if run.status in (RunStatus.FINISHED, RunStatus.DIVERGED)]
         return record_of(done[0]) if done else None
+
+    def join(self, run_id: str, sweep: str) -> None:
+        """The newest sweep that a run is part of is the one it is listed under."""
+        MLflowStore(self.uri, self.experiment).tag(run_id, {"lorelab.sweep": sweep})
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Queues one point per metric at ``step``; of a run that goes on, those that are stored already are not."""
@@ -154,7 +158,7 @@ class MLflowTracker:
             )
         if delivery.waiting:
             kept = f"Parts of run {self._run_id} are kept in {delivery.outbox.folder}"
-            print(f"{self.uri}: {delivery.reason}. {kept}; later: {self._sync}", file=sys.stderr)
+            print(f"{self.uri}: {delivery.reason}. {kept}; later: {sync_command(self.outbox)}", file=sys.stderr)
         if delivery.refused:
             raise StoreError(
                 f"{self.uri}: parts of run {self._run_id} were refused ({len(delivery.refused)}). "
@@ -188,7 +192,7 @@ class MLflowTracker:
             if waiting:  # what an earlier process could not deliver comes first, its end included
                 waiting.replace(RunSink(client, run_id)(waiting.items()).away)
                 if waiting:
-                    raise StoreError(f"{self.uri}: parts of run {run_id} still wait; {self._sync}")
+                    raise StoreError(f"{self.uri}: parts of run {run_id} still wait; {sync_command(self.outbox)}")
                 run = client.get_run(run_id)
             for name in run.data.metrics:
                 self._stored[name] = max(point.step for point in client.get_metric_history(run_id, name))
@@ -198,10 +202,6 @@ class MLflowTracker:
             RunSink(client, run_id)._write([Tags(start_tags(start))], [])
             patiently(client.update_run, run_id, "RUNNING")
         return run_id
-
-    @property
-    def _sync(self) -> str:
-        return "lorelab sync" if self.outbox == OUTBOX else f"lorelab sync --outbox {self.outbox}"
 
     def _open(self) -> MlflowClient:
         self._client = self._client or connect(self.uri)

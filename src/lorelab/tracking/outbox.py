@@ -81,10 +81,6 @@ class Outbox:
         """What ``keep`` was told of the run."""
         return dict(json.loads((self.folder / "about.json").read_text(encoding="utf-8")))
 
-    def tell(self, **facts: Any) -> None:
-        """Adds to what is known of the run."""
-        _write_whole(self.folder / "about.json", json.dumps(self.about() | facts, indent=2))
-
     def _line(self, item: Item) -> str:
         """ "" for a file that is no longer there: waiting would not bring it back."""
         try:
@@ -103,6 +99,11 @@ class Outbox:
             copy = shutil.copytree if item.path.is_dir() else shutil.copy2
             copy(item.path, path)
         return {"path": str(path), "folder": item.folder}
+
+
+def sync_command(outbox: Path) -> str:
+    """What delivers the runs in ``outbox``."""
+    return "lorelab sync" if outbox == OUTBOX else f"lorelab sync --outbox {outbox}"
 
 
 def _write_whole(path: Path, text: str) -> None:

@@ -27,6 +27,10 @@ class Tracker(Protocol):
         """The newest run with this signature that ended with a result, if there is one."""
         ...
 
+    def join(self, run_id: str, sweep: str) -> None:
+        """Makes a finished run one of ``sweep``, which would have trained it again."""
+        ...
+
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Queues one point per metric at optimiser step ``step``. Non-finite values are kept as such."""
         ...
