@@ -5,7 +5,7 @@ Nothing here imports a heavy library at run time, so that listing runs or printi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -32,6 +32,11 @@ VOLATILE = (
     "trainer.checkpoint_every_seconds",
 )
 """Keys of a config, with all below them, that may change without the result changing: not part of its signature."""
+
+
+def lies_below(key: str, names: Iterable[str]) -> bool:
+    """Whether the dotted ``key`` is one of ``names`` or lies below one: ``data.root`` below ``data``."""
+    return any(key == name or key.startswith(f"{name}.") for name in names)
 
 
 class Batch(NamedTuple):

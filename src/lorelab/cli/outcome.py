@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
 
+from lorelab.cli.runs import empty_table, number, show
 from lorelab.records import RunRecord
 
 
-def print_outcomes(records: Sequence[RunRecord], console: Console | None = None) -> None:
+def print_outcomes(records: Sequence[RunRecord]) -> None:
     """One line per run of a multirun, in the order they ended, and where to look."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for heading, side in {"run": "left", "status": "left", records[0].monitor: "right", "time": "right"}.items():
-        table.add_column(heading, justify=side, no_wrap=True)  # type: ignore[arg-type]
+    monitor = records[0].monitor
+    table = empty_table(["run", "status", monitor, "time"], right=[monitor, "time"])
     for record in records:
-        score = "–" if record.score is None else f"{record.score:.4g}"
-        table.add_row(record.name, str(record.status), score, f"{record.seconds:.1f} s")
-    console = console or Console(highlight=False, markup=False)
-    console.print(table, soft_wrap=True)
-    console.print("\nlook: lorelab compare --by PARAMETER --sweep latest | lorelab runs | lorelab ui", soft_wrap=True)
+        table.add_row(record.name, str(record.status), number(record.score), f"{record.seconds:.1f} s")
+    show(table)
+    print("\nlook: lorelab compare --by PARAMETER --sweep latest | lorelab runs | lorelab ui")
 
 
 def print_outcome(record: RunRecord, console: Console | None = None) -> None:

@@ -10,7 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lorelab.config.origin import Origin
 from lorelab.errors import ConfigError, LorelabError, Problem
-from lorelab.records import VOLATILE, RunRecord, RunStatus
+from lorelab.records import VOLATILE, RunRecord, RunStatus, lies_below
 from lorelab.tracking.protocol import StoredRun
 
 TAG = "lorelab.checkpoints"
@@ -67,7 +67,7 @@ def apply_overrides(cfg: DictConfig, overrides: Sequence[str]) -> None:
     problems = []
     for override in overrides:
         key, _, value = override.partition("=")
-        if any(key == name or key.startswith(f"{name}.") for name in VOLATILE):
+        if lies_below(key, VOLATILE):
             try:
                 OmegaConf.update(cfg, key, OmegaConf.create(f"v: {value}").v)
                 continue

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from lorelab.config.origin import Origin
 from lorelab.config.signatures import RESERVED
-from lorelab.records import VOLATILE, DatasetRecord, RunStart
+from lorelab.records import VOLATILE, DatasetRecord, RunStart, lies_below
 from lorelab.training.provenance import Provenance
 
 _CHOICES = ("experiment", "data", "augment", "task", "model", "model/head", "optimizer", "scheduler", "callbacks")
@@ -58,9 +58,7 @@ def resolved(cfg: DictConfig) -> dict[str, Any]:
 def signature(config: Mapping[str, Any], fingerprint: str, code: str) -> str:
     """SHA-256 (first 16 hex digits) over a resolved config without its ``VOLATILE`` keys, in any key order, the data's
     fingerprint and the version of the code: runs that agree in it would repeat each other."""
-    kept = {
-        k: v for k, v in flatten(config).items() if not any(k == name or k.startswith(f"{name}.") for name in VOLATILE)
-    }
+    kept = {key: value for key, value in flatten(config).items() if not lies_below(key, VOLATILE)}
     whole = {"config": kept, "data": fingerprint, "code": code}
     return hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode()).hexdigest()[:16]
 

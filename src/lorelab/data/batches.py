@@ -58,14 +58,11 @@ class Order:
             yield rows.tolist()
 
 
-class TensorBatches:
-    """Batches of a split that lies in memory, ready to use, on the device it is wanted on.
+class _InOrder:
+    """What both kinds of batches share: ``order`` decides which rows come when."""
 
-    ``split.inputs`` ``(N, ...)`` final (normalised) values. Unshuffled batches are views of it: do not write to them.
-    """
-
-    def __init__(self, split: Split, order: Order, augment: Augmentation | None = None) -> None:
-        self.split, self.order, self.augment = split, order, augment
+    def __init__(self, order: Order) -> None:
+        self.order = order
         self.skip = 0
         """Batches that the next iteration leaves out, at its start."""
 
@@ -79,6 +76,20 @@ class TensorBatches:
     def __iter__(self) -> Iterator[Batch]:
         skip, self.skip = self.skip, 0  # when the first batch is asked for: Lightning makes iterators it does not use
         yield from islice(self._batches(), skip, None)  # all are made: augmentation draws in their order
+
+    def _batches(self) -> Iterator[Batch]:
+        raise NotImplementedError
+
+
+class TensorBatches(_InOrder):
+    """Batches of a split that lies in memory, ready to use, on the device it is wanted on.
+
+    ``split.inputs`` ``(N, ...)`` final (normalised) values. Unshuffled batches are views of it: do not write to them.
+    """
+
+    def __init__(self, split: Split, order: Order, augment: Augmentation | None = None) -> None:
+        super().__init__(order)
+        self.split, self.augment = split, augment
 
     def _batches(self) -> Iterator[Batch]:
         if self.augment is None:
@@ -107,7 +118,7 @@ class TensorBatches:
             yield inputs.index_select(0, rows), targets.index_select(0, rows)
 
 
-class StreamedBatches:
+class StreamedBatches(_InOrder):
     """The same batches in the same order, of a split too large to be held ready: a ``DataLoader`` gathers raw rows,
     possibly in ``workers`` processes; transfer, normalising and augmentation are done here, on the device."""
 
@@ -120,8 +131,8 @@ class StreamedBatches:
         device: torch.device | str = "cpu",
         workers: int = 0,
     ) -> None:
-        self.order, self.augment, self.normalise = order, augment, normalise
-        self.skip = 0
+        super().__init__(order)
+        self.augment, self.normalise = augment, normalise
         self.device = torch.device(device)
         self.loader: DataLoader[Split] = DataLoader(
             _Rows(split),
@@ -132,17 +143,6 @@ class StreamedBatches:
             pin_memory=self.device.type == "cuda",
             generator=Generator(),  # a DataLoader without one draws from the global random state at every epoch
         )
-
-    def __len__(self) -> int:
-        return len(self.order)
-
-    def set_epoch(self, epoch: int) -> None:
-        """From now on, iterations repeat this epoch."""
-        self.order.set_epoch(epoch)
-
-    def __iter__(self) -> Iterator[Batch]:
-        skip, self.skip = self.skip, 0
-        yield from islice(self._batches(), skip, None)
 
     def _batches(self) -> Iterator[Batch]:
         generator = self.order.generator("augment", self.device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from lorelab.records import VOLATILE
+from lorelab.records import VOLATILE, lies_below
 from lorelab.tracking.protocol import StoredRun
 
 IGNORED = (*VOLATILE, "experiment")
@@ -43,7 +43,7 @@ def _stray_parameters(groups: Groups, by: Sequence[str]) -> tuple[list[str], lis
     along: list[str] = []
     for name in sorted({name for run in runs for name in run.params} - set(explained)):
         values = [run.params.get(name) for run in runs]
-        belongs = name in IGNORED or any(name.startswith(f"{key}.") for key in (*by, *IGNORED))
+        belongs = lies_below(name, (*by, *IGNORED))
         if belongs or len(set(values)) == 1 or values in explained.values():
             continue
         mixed = any(len({run.params.get(name) for run in held}) > 1 for held in groups.values())

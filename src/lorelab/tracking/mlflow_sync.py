@@ -33,12 +33,12 @@ def sync(folder: Path) -> Report:
     box = Outbox(folder)
     about = box.about()
     name = about.get("start", {}).get("name") or about["run_id"]
-    ended = any(isinstance(item, End) for item in (box.items() if box else []))
+    items = box.items() if box else []
+    ended = any(isinstance(item, End) for item in items)
     try:
         if not (ended or is_gone(about["process"]) or _is_closed(about)):
             return Report(False, f"{name}: still running; it delivers by itself, or after its end.")
-        run_id = _run(box, about)
-        items = box.items() if box else []
+        run_id = _run(about)
         left = RunSink(connect(about["uri"]), run_id)(items)
     except StoreError as error:
         return Report(False, f"{name}: {error}")
@@ -59,7 +59,7 @@ def _is_closed(about: Mapping[str, Any]) -> bool:
         return str(connect(about["uri"]).get_run(about["run_id"]).info.status) != "RUNNING"
 
 
-def _run(box: Outbox, about: dict[str, Any]) -> str:
+def _run(about: dict[str, Any]) -> str:
     """Id of the run in the store; one that began offline is made, once."""
     if "start" not in about:
         return str(about["run_id"])

@@ -9,7 +9,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,8 +92,7 @@ def _git_state(root: Path) -> tuple[str, str]:
 def code_version(targets: Iterable[str] = ()) -> str:
     """SHA-256 (first 12 hex digits) over the sources of this package and of the user's own modules among ``targets``
     (dotted paths whose module is imported and not installed)."""
-    package = Path(__file__).resolve().parents[1]
-    files = {str(path.relative_to(package)): path for path in package.rglob("*.py")}
+    files: dict[str, Path] = {}
     for target in targets:
         name = target.rpartition(".")[0]
         while name and name not in sys.modules:
@@ -101,10 +100,20 @@ def code_version(targets: Iterable[str] = ()) -> str:
         source = getattr(sys.modules.get(name), "__file__", None)
         if source and name.partition(".")[0] != "lorelab" and not {"site-packages", "lib"} & set(Path(source).parts):
             files[name] = Path(source)
+    return hashlib.sha256(_package_digest() + _digest_of(files)).hexdigest()[:12]
+
+
+@functools.cache
+def _package_digest() -> bytes:
+    package = Path(__file__).resolve().parents[1]
+    return _digest_of({str(path.relative_to(package)): path for path in package.rglob("*.py")})
+
+
+def _digest_of(files: Mapping[str, Path]) -> bytes:
     digest = hashlib.sha256()
     for name, path in sorted(files.items()):
         digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:12]
+    return digest.digest()
 
 
 def _git(root: Path, *arguments: str) -> str:
