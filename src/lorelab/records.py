@@ -24,6 +24,8 @@ VOLATILE = (
     "tags",
     "force",
     "resume",
+    "search",
+    "sweep",
     "trusted",
     "loader.workers",
     "loader.memory_limit_gb",

@@ -17,6 +17,7 @@ from lorelab.tracking.protocol import StoredRun
 
 if TYPE_CHECKING:
     from lorelab.records import RunRecord
+    from lorelab.training.pruning import TrialReporter
 
 CONFIG = "resolved.yaml"
 """Beside the checkpoint that an interrupted run goes on from."""
@@ -30,10 +31,12 @@ def launch(
     resume: StoredRun | None = None,
     tags: Mapping[str, str] | None = None,
     force: bool = False,
+    reporter: TrialReporter | None = None,
 ) -> RunRecord:
     """Validates, builds and fits ``cfg``; or returns the record of a finished run with the same signature.
 
     ``resume``: the interrupted run to go on with. ``tags``: added to the run's. ``force``: train in any case.
+    ``reporter``: may end the run early.
 
     Raises:
         LorelabError: the config, the data or the store is at fault.
@@ -47,6 +50,7 @@ def launch(
     from lorelab.training.fit import fit
     from lorelab.training.progress import ProgressLine
     from lorelab.training.provenance import capture, code_version
+    from lorelab.training.pruning import Pruning
 
     validate(cfg, origin)
     parts = build(cfg, origin)
@@ -66,7 +70,7 @@ def launch(
         done = parts.tracker.finished(start.tags["lorelab.signature"])
         if done is not None:
             if sweep is not None:
-                parts.tracker.join(done.run_id, sweep)
+                parts.tracker.join(done.run_id, {"lorelab.sweep": sweep} | dict(tags or {}))
             if cfg.progress != "quiet":
                 print(
                     f"{done.name}: {done.status} before with this signature; force=true trains again", file=sys.stderr
@@ -79,7 +83,7 @@ def launch(
         tracker=parts.tracker,
         start=start,
         seed=cfg.seed,
-        callbacks=parts.callbacks,
+        callbacks=[*parts.callbacks, *([Pruning(reporter, parts.learner.task.monitor)] if reporter else [])],
         progress=ProgressLine(cfg.progress),
         config=config,
         checkpoints=checkpoints,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -12,6 +13,9 @@ from lorelab.config.origin import Origin
 from lorelab.errors import ConfigError, LorelabError, Problem
 from lorelab.records import VOLATILE, RunRecord, RunStatus, lies_below
 from lorelab.tracking.protocol import StoredRun
+
+if TYPE_CHECKING:
+    from lorelab.training.pruning import TrialReporter
 
 TAG = "lorelab.checkpoints"
 """Where the run keeps what it needs to go on."""
@@ -37,6 +41,11 @@ def resume(run: str, overrides: Sequence[str]) -> RunRecord:
         raise LorelabError(
             f"resume={run}: {found.name} is still running on {host}; stop it first, or wait for its end."
         )
+    return go_on(found, overrides)
+
+
+def go_on(found: StoredRun, overrides: Sequence[str] = (), *, reporter: TrialReporter | None = None) -> RunRecord:
+    """Goes on with an interrupted run; see ``resume``. ``reporter``: may end it early."""
     cfg = _config(found)
     apply_overrides(cfg, overrides)
     from filelock import FileLock, Timeout
@@ -45,9 +54,9 @@ def resume(run: str, overrides: Sequence[str]) -> RunRecord:
 
     try:
         with FileLock(Path(found.tags[TAG]) / f"{found.run_id}.lock", timeout=0):
-            return launch(cfg, Origin(overrides=list(overrides)), resume=found)
+            return launch(cfg, Origin(overrides=list(overrides)), resume=found, reporter=reporter)
     except Timeout as error:
-        raise LorelabError(f"resume={run}: another process is going on with {found.name} already.") from error
+        raise LorelabError(f"resume={found.run_id}: another process is going on with {found.name} already.") from error
 
 
 def _config(run: StoredRun) -> DictConfig:

@@ -70,8 +70,13 @@ def run_job(cfg: DictConfig) -> float | None:
     many = job.mode is RunMode.MULTIRUN
     sweep = "-".join(Path(job.sweep.dir).parts[-2:]) if many else None
     torch.set_num_threads(_threads())
+    origin = Origin.of_hydra(job, job.overrides.task)
+    if cfg.sweep.trial is not None:
+        from lorelab.cli.trial import run_trial
+
+        return run_trial(cfg, origin)
     try:
-        record = launch(cfg, Origin.of_hydra(job, job.overrides.task), sweep=sweep)
+        record = launch(cfg, origin, sweep=sweep)
     except LorelabError as error:
         if many:
             raise  # the other jobs go on; Hydra reports this one at the end

@@ -27,6 +27,8 @@ def rehearse(
         "scheduler": _keep,
         "augment": _keep,
         "tracker": _keep,
+        "sweep": _keep,
+        "search": _keep,
         "optimizer": lambda part: part([torch.zeros(1, requires_grad=True)]),
     }
     for path, use in uses.items():

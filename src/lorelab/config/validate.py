@@ -23,7 +23,7 @@ _PLAIN: Mapping[str, Any] = {
 }
 """Keys at the top level that no ``_target_`` declares."""
 _REQUIRED = frozenset(
-    {"data", "task", "model", "optimizer", "scheduler", "trainer", "callbacks", "tracker", "loader", *_PLAIN}
+    {"data", "task", "model", "optimizer", "scheduler", "trainer", "callbacks", "tracker", "loader", "sweep", *_PLAIN}
 )
 
 

@@ -39,7 +39,7 @@ class MemoryTracker:
         """None: nothing outlives the process."""
         return None
 
-    def join(self, run_id: str, sweep: str) -> None:
+    def join(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Nothing to do."""
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:

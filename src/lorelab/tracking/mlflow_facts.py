@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from lorelab.records import DatasetRecord, RunStart, RunStatus
@@ -27,10 +28,15 @@ def start_tags(start: RunStart) -> dict[str, str]:
     except (KeyError, OSError):  # a container's user id without a name
         user = f"uid {os.getuid()}"
     origin = {"mlflow.source.name": "lorelab train", "mlflow.source.type": "LOCAL", "mlflow.user": user}
-    tags = origin | marks() | dict(start.tags) | {"lorelab.status": str(RunStatus.RUNNING)}
+    tags = origin | marks() | with_parent(start.tags) | {"lorelab.status": str(RunStatus.RUNNING)}
     if start.dataset is not None:
         tags["lorelab.data_fingerprint"] = start.dataset.fingerprint
     return tags
+
+
+def with_parent(tags: Mapping[str, str]) -> dict[str, str]:
+    """``tags``, the parent that they name (``lorelab.parent``) as MLflow knows it, too."""
+    return {**tags} | ({"mlflow.parentRunId": tags["lorelab.parent"]} if tags.get("lorelab.parent") else {})
 
 
 def write_facts(client: MlflowClient, run_id: str, start: RunStart) -> None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 PAGE = 1000
+KIND = "lorelab.kind"
+"""Tag of a run in the store that stands for something else than one training."""
 
 
 class MLflowStore:
@@ -37,10 +39,17 @@ class MLflowStore:
     def runs(
         self, *, filters: Mapping[str, str] | None = None, limit: int = 1000, newest_first: bool = True
     ) -> Sequence[StoredRun]:
-        """Runs that ``matches`` every filter, at most ``limit``; none if there is no store yet."""
+        """Runs that ``matches`` every filter, at most ``limit``; none if there is no store yet.
+
+        Runs that are no training (sweeps, studies, range tests: they have a tag ``lorelab.kind``) are found by asking for
+        their kind only.
+        """
         wanted = dict(filters or {})
         found: list[StoredRun] = []
+        other_kinds = any(tag_name(key) == KIND for key in wanted)
         for run in self._search(_server_filter(wanted), newest_first):
+            if KIND in run.tags and not other_kinds:
+                continue
             if all(matches(run, key, value) for key, value in wanted.items()):
                 found.append(run)
                 if len(found) == limit:

@@ -20,7 +20,7 @@ from lorelab.tracking.delivery import Delivery, Nowhere
 from lorelab.tracking.items import End, File, Item, Point, Tags, Text
 from lorelab.tracking.liveness import Beat, marks
 from lorelab.tracking.mlflow_client import connect, experiment_id, patiently, store_errors
-from lorelab.tracking.mlflow_facts import start_tags, write_facts
+from lorelab.tracking.mlflow_facts import start_tags, with_parent, write_facts
 from lorelab.tracking.mlflow_items import MAX_TAG, RunSink, clip, legal_name
 from lorelab.tracking.mlflow_store import MLflowStore, close_dead_runs, record_of
 from lorelab.tracking.outbox import OUTBOX, Outbox, sync_command
@@ -106,9 +106,9 @@ class MLflowTracker:
         done = [run for run in found if run.status in (RunStatus.FINISHED, RunStatus.DIVERGED)]
         return record_of(done[0]) if done else None
 
-    def join(self, run_id: str, sweep: str) -> None:
+    def join(self, run_id: str, tags: Mapping[str, str]) -> None:
         """The newest sweep that a run is part of is the one it is listed under."""
-        MLflowStore(self.uri, self.experiment).tag(run_id, {"lorelab.sweep": sweep})
+        MLflowStore(self.uri, self.experiment).tag(run_id, with_parent(tags))
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Queues one point per metric at ``step``; of a run that goes on, those that are stored already are not."""

@@ -27,8 +27,8 @@ class Tracker(Protocol):
         """The newest run with this signature that ended with a result, if there is one."""
         ...
 
-    def join(self, run_id: str, sweep: str) -> None:
-        """Makes a finished run one of ``sweep``, which would have trained it again."""
+    def join(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Makes a finished run part of a sweep that would have trained it again, by the tags that say so."""
         ...
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:

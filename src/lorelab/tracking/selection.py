@@ -8,7 +8,7 @@ from lorelab.errors import StoreError, nearest
 from lorelab.tracking.protocol import StoredRun
 
 ATTRIBUTES = ("status", "name", "run_id")
-SHORT_TAGS = ("sweep", "study", "arm", "search", "trial", "signature")
+SHORT_TAGS = ("sweep", "study", "arm", "search", "trial", "confirms", "signature", "kind", "parent")
 """Our own tags that may be written without ``lorelab.``: no parameter has these names."""
 
 

@@ -31,6 +31,7 @@ from lorelab.training.journal import Journal
 from lorelab.training.keeper import Keeper, batches_done
 from lorelab.training.learner import Diverged, Learner
 from lorelab.training.progress import ProgressLine
+from lorelab.training.pruning import Pruned
 from lorelab.training.settings import TrainerSettings
 
 
@@ -55,7 +56,7 @@ def fit(
     id, what it needs to go on after an interruption, until it is finished; a run with ``start.resume`` goes on from
     there, or from its beginning if nothing was kept yet. ``begun`` is told the run's id.
 
-    Returns the record of a finished or diverged run.
+    Returns the record of a finished, diverged or pruned run.
 
     Raises:
         DataError: there is no validation split.
@@ -93,6 +94,8 @@ def fit(
             record = replace(record, status=RunStatus.FINISHED, weights=weights)
         except Diverged as divergence:
             record = replace(record, status=RunStatus.DIVERGED, diverged_at=divergence.step, error=str(divergence))
+        except Pruned as end:
+            record = replace(record, status=RunStatus.PRUNED, error=str(end))
         except Interrupted as stop:
             record = replace(record, status=RunStatus.KILLED, error=str(stop))
             raise
@@ -139,7 +142,8 @@ class _Training:
         last = digest(learner.net.state_dict())
         if learner.best.weights is not None:
             learner.net.load_state_dict(learner.best.weights)
-        trainer.test(learner, datamodule=data, verbose=False)
+        if self.settings.test:
+            trainer.test(learner, datamodule=data, verbose=False)
         return last
 
 

@@ -43,7 +43,7 @@ class ProgressLine:
         done = min(step / self._total, 1.0) if self._total else 0.0
         left = (now - self._begun) * (1 - done) / done if done else 0.0
         values = "  ".join(f"{key} {value:.4g}" for key, value in self._latest.items() if key in self._keys)
-        text = f"{self._name}  {done:4.0%}  step {step}/{self._total}  {_clock(left)} left  {values}"
+        text = f"{self._name}  {done:4.0%}  step {step}/{self._total}  {clock(left)} left  {values}"
         if self.mode == "plain":
             self._write(text + "\n")
         else:
@@ -59,7 +59,7 @@ class ProgressLine:
         lead = "\r\x1b[2K" if self.mode == "line" else ""
         on = f"  go on: lorelab train resume={record.name}" if record.status is RunStatus.KILLED else ""
         self._write(
-            f"{lead}{record.name}: {record.status}{where}{score}  {record.steps} steps  {_clock(record.seconds)}{on}\n"
+            f"{lead}{record.name}: {record.status}{where}{score}  {record.steps} steps  {clock(record.seconds)}{on}\n"
         )
 
     def _write(self, text: str) -> None:
@@ -67,7 +67,8 @@ class ProgressLine:
         self.stream.flush()
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Seconds as a reader says them: ``4.2 s``, ``3:05``, ``1:02:03``."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

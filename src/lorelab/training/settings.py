@@ -44,6 +44,8 @@ class TrainerSettings:
     """Optimiser steps between two checkpoints to go on from (``lorelab train resume=RUN``); whichever comes first."""
     checkpoint_every_seconds: float | None = 60.0
     """The same in seconds. Both null: a checkpoint is written only when a signal ends the run."""
+    test: bool = True
+    """Whether the best weights are tested on the test split. A search leaves it alone."""
 
     def __post_init__(self) -> None:
         limits = {"max_epochs": self.max_epochs, "max_steps": self.max_steps, "max_examples": self.max_examples}

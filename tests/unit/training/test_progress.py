@@ -2,7 +2,7 @@ import io
 import re
 
 from lorelab.records import RunRecord, RunStatus
-from lorelab.training.progress import ProgressLine, _clock
+from lorelab.training.progress import ProgressLine, clock
 
 RECORD = RunRecord("id", "digits-s0", RunStatus.FINISHED, "val/accuracy", "max", score=0.9876, steps=100, seconds=65.2)
 
@@ -44,4 +44,4 @@ def test_a_diverged_run_says_where() -> None:
 
 
 def test_times_are_short() -> None:
-    assert [_clock(s) for s in (2.04, 59.9, 61, 3661)] == ["2.0 s", "59.9 s", "1:01", "1:01:01"]
+    assert [clock(s) for s in (2.04, 59.9, 61, 3661)] == ["2.0 s", "59.9 s", "1:01", "1:01:01"]

@@ -1,0 +1,1 @@
+"""What Hydra finds of Lorelab: thin faces, because Hydra imports them at every start."""

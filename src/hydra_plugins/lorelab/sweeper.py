@@ -1,0 +1,32 @@
+"""``hydra/sweeper=lorelab``: grids and Optuna searches that go on where they stopped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+class LorelabSweeper(Sweeper):
+    """The body is ``lorelab.sweeps.sweep``."""
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Keeps what ``sweep`` needs."""
+        self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Runs what is missing of the sweep that the command line describes."""
+        from lorelab.sweeps.sweep import run
+
+        return run(arguments, self.hydra_context, self.task_function, self.config)
+
+
+ConfigStore.instance().store(
+    group="hydra/sweeper",
+    name="lorelab",
+    node={"_target_": "hydra_plugins.lorelab.sweeper.LorelabSweeper"},
+    provider="lorelab",
+)

@@ -1,0 +1,76 @@
+"""The body of ``hydra/launcher=local``: jobs in this process, without composing each config from its files."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+
+class Composer:
+    """Configs of a sweep's jobs. Hydra takes 0.2 s to compose one; of those that choose the same options of the groups
+    only the first is composed, and its values are set in a copy by Hydra's own hand."""
+
+    def __init__(self, loader: ConfigLoader, master: DictConfig) -> None:
+        self.loader, self.master = loader, master
+        self._parser = OverridesParser.create(config_loader=loader)
+        self._bases: dict[tuple[str, ...], DictConfig] = {}
+
+    def is_group(self, key: str) -> bool:
+        """Whether ``key`` (``optimizer``, ``optimizer@here``) names a config group."""
+        return bool(self.loader.get_group_options(key.partition("@")[0]))
+
+    def compose(self, overrides: Sequence[str]) -> DictConfig:
+        """The config with Hydra's own node, as ``ConfigLoader.load_sweep_config`` gives it."""
+        parsed = self._parser.parse_overrides(list(overrides))
+        groups = [each for each in parsed if self.is_group(each.key_or_group)]
+        key = tuple(str(each.input_line) for each in groups)
+        if key not in self._bases:
+            self._bases[key] = self.loader.load_sweep_config(self.master, list(key))
+        cfg = copy.deepcopy(self._bases[key])
+        ConfigLoaderImpl._apply_overrides_to_config([each for each in parsed if each not in groups], cfg)
+        own = [each for each in parsed if not each.is_hydra_override()]
+        with open_dict(cfg.hydra):
+            cfg.hydra.overrides.task = [each.input_line for each in own]
+            style = cfg.hydra.job.config.override_dirname
+            cfg.hydra.job.override_dirname = get_overrides_dirname(
+                own, list(style.exclude_keys), style.item_sep, style.kv_sep
+            )
+        OmegaConf.copy_cache(from_config=self.master, to_config=cfg)
+        return cfg
+
+
+def launch(
+    job_overrides: Sequence[Sequence[str]],
+    first: int,
+    composer: Composer,
+    context: HydraContext,
+    task_function: TaskFunction,
+) -> list[JobReturn]:
+    """Runs the jobs numbered from ``first`` on; what one raises is its return value, and the others go on."""
+    setup_globals()
+    found = []
+    for number, overrides in enumerate(job_overrides, start=first):
+        try:
+            cfg = composer.compose(overrides)
+        except Exception as error:
+            found.append(JobReturn(overrides=list(overrides), status=JobStatus.FAILED, _return_value=error))
+            continue
+        with open_dict(cfg):
+            cfg.hydra.job.id, cfg.hydra.job.num = number, number
+        found.append(
+            run_job(
+                hydra_context=context,
+                task_function=task_function,
+                config=cfg,
+                job_dir_key="hydra.sweep.dir",
+                job_subdir_key="hydra.sweep.subdir",
+            )
+        )
+    return found

@@ -1,0 +1,173 @@
+"""What a process that works for a sweep does: claim trials, have them run, until none is left; then confirm."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+
+from lorelab.sweeps import folder as folders
+from lorelab.sweeps.confirm import pairs
+from lorelab.sweeps.folder import About
+from lorelab.sweeps.plan import Plan
+from lorelab.sweeps.search import Search
+from lorelab.sweeps.trials import ENDED, Outcome, Trial, TrialStatus
+
+POLL_SECONDS = 0.5
+
+
+class Loop:
+    """One process at work. ``launcher``: None in a process that only leads; ``alone``: it runs jobs in this process,
+    so that trials are claimed one at a time."""
+
+    def __init__(self, plan: Plan, about: About, launcher: Launcher | None, alone: bool) -> None:
+        self.plan, self.about, self.launcher = plan, about, launcher
+        self.search = Search.of(
+            plan.folder, about, pruner=plan.search.pruner if plan.search else None, proposals=plan.proposals
+        )
+        self.batch = 1 if alone else _batch(plan, launcher)
+        self._begun = time.time()
+        self.confirming: Search | None = None
+
+    def work(self) -> None:
+        """Until every trial has ended, whoever runs it, or the sweep is stopped."""
+        self._until_none_is_left(self.search, self.about.total)
+        if self.complete() and self.about.confirm[0]:
+            self._until_none_is_left(self._confirmations(), self._wanted_confirmations())
+
+    def trials(self) -> list[Trial]:
+        """As they are now."""
+        return self.search.trials()
+
+    def confirmations(self) -> list[Trial]:
+        """As they are now; none where none were asked for."""
+        return self._confirmations().trials() if self.about.confirm[0] else []
+
+    def ended(self) -> int:
+        """Trials and confirmations that have ended."""
+        return sum(trial.status in ENDED for trial in [*self.trials(), *self.confirmations()])
+
+    def complete(self) -> bool:
+        """Whether every trial has ended."""
+        return _all_ended(self.trials(), self.about.total)
+
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        if self.stopped():
+            return True
+        return self.complete() and (
+            not self.about.confirm[0] or _all_ended(self.confirmations(), self._wanted_confirmations())
+        )
+
+    def stopped(self) -> bool:
+        """Whether somebody asked for an end, or nothing but failures came of the last trials."""
+        return (self.plan.folder / folders.STOP).exists() or self.gives_up()
+
+    def gives_up(self) -> bool:
+        """Whether the last ``max_failures`` trials since this process began all failed."""
+        recent = sorted((t for t in self.trials() if (t.ended or 0.0) > self._begun), key=lambda t: t.ended or 0.0)
+        last = recent[-self.plan.settings.max_failures :]
+        return len(last) == self.plan.settings.max_failures and all(t.status is TrialStatus.FAILED for t in last)
+
+    def _until_none_is_left(self, search: Search, total: int) -> None:
+        while not self.stopped():
+            claimed = search.claim(total, self.batch)
+            if not claimed:
+                if _all_ended(search.trials(), total):
+                    return
+                time.sleep(POLL_SECONDS)  # others are at work; one of them may die
+                continue
+            for group in _neighbours(claimed):
+                self._launch(search, group)
+
+    def _launch(self, search: Search, trials: Sequence[Trial]) -> None:
+        assert self.launcher is not None
+        jobs = [self._job(trial) for trial in trials]
+        crash = ""
+        returned: Sequence[JobReturn] = ()
+        try:
+            returned = self.launcher.launch(jobs, trials[0].number)
+        except Exception:
+            crash = traceback.format_exc()
+            self.batch = 1  # a launcher that loses a worker loses its neighbours: each of them alone, then
+        for index, trial in enumerate(trials):
+            if search.trial(trial.number).status is not TrialStatus.RUNNING:
+                continue
+            job = returned[index] if index < len(returned) else None
+            if job is not None and job.status is JobStatus.FAILED:
+                search.tell(trial.number, Outcome(TrialStatus.FAILED, error=_told(job._return_value)))
+                continue
+            search.died(trial.number)
+            if crash:
+                print(f"sweep {self.about.name}: the launcher ended with\n{crash}", file=sys.stderr)
+                crash = ""
+
+    def _job(self, trial: Trial) -> list[str]:
+        own = [f"sweep.name={self.about.name}", f"sweep.trial={trial.number}", "progress=quiet"]
+        if "trial" in trial.params and "seed" in trial.params and self._is_pair(trial):
+            confirmed = self.search.trial(int(trial.params["trial"]))
+            own += [f"seed={trial.params['seed']}", f"sweep.confirms={confirmed.number}"]
+            return [*self.plan.overrides(confirmed.params), *own, "hydra.sweep.subdir=confirmations/${hydra.job.num}"]
+        if self.plan.search is not None and not self.plan.search.test:
+            own.append("trainer.test=false")
+        return [*self.plan.overrides(trial.params), *own]
+
+    def _is_pair(self, trial: Trial) -> bool:
+        return set(trial.params) == {"trial", "seed"} and "trial" not in {each.key for each in self.plan.dimensions}
+
+    def _confirmations(self) -> Search:
+        """With what there is to confirm as of now, until every trial has ended."""
+        if self.confirming is None or not self.confirming.proposals.grid:
+            known = Search.of(self.plan.folder, self.about, confirming=True)
+            if self.complete():
+                best, seeds = self.about.confirm
+                begun, direction = known.trials(), self.about.direction
+                known.proposals = pairs(self.trials(), begun, direction, best, seeds, self.about.seed)
+            self.confirming = known
+        return self.confirming
+
+    def _wanted_confirmations(self) -> int:
+        return len(self._confirmations().proposals.grid)
+
+
+def _all_ended(trials: Sequence[Trial], total: int) -> bool:
+    return sum(trial.status in ENDED for trial in trials[:total]) >= total
+
+
+def _neighbours(trials: Sequence[Trial]) -> Iterator[list[Trial]]:
+    """Groups of consecutive numbers: a launcher numbers its jobs one after the other."""
+    ordered = sorted(trials, key=lambda trial: trial.number)
+    for _, group in itertools.groupby(enumerate(ordered), key=lambda pair: pair[1].number - pair[0]):
+        yield [trial for _, trial in group]
+
+
+def _batch(plan: Plan, launcher: Launcher | None) -> int:
+    if plan.settings.batch is not None:
+        return plan.settings.batch
+    if plan.combinations:
+        return plan.total
+    jobs = int(getattr(launcher, "joblib", {}).get("n_jobs", 0) or 0) if launcher is not None else 0
+    return jobs if jobs > 0 else os.cpu_count() or 1
+
+
+def _told(error: object) -> str:
+    if isinstance(error, BaseException):
+        return "".join(traceback.format_exception(error))
+    return str(error)
+
+
+def failures(trials: Sequence[Trial], folder: Path) -> list[str]:
+    """A line per failed trial: its number, the last line of what went wrong, and where the rest lies."""
+    lines = []
+    for trial in trials:
+        if trial.status is TrialStatus.FAILED:
+            last = trial.error.strip().splitlines()[-1] if trial.error.strip() else "no reason given"
+            lines.append(f"trial {trial.number} failed: {last} ({folder / 'trials' / str(trial.number)})")
+    return lines

@@ -1,0 +1,184 @@
+"""What a command line asks for as a sweep: which keys vary, how many trials, and what it is called."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf
+
+from lorelab.config.describe import flatten
+from lorelab.config.trust import instantiate, targets_of
+from lorelab.errors import ConfigError, Problem
+from lorelab.records import VOLATILE, lies_below
+from lorelab.sweeps.local import Composer
+from lorelab.sweeps.search import Proposals
+from lorelab.sweeps.settings import GridSampler, SearchSettings, SweepSettings
+from lorelab.sweeps.space import Dimension, Value, dimension, grid
+from lorelab.training.provenance import code_version
+
+_NOT_ITS_OWN = ("trials", "confirm_best", "confirm_seeds", "storage")
+"""Of a search: what may change when the sweep is started again."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One sweep, before anything of it runs."""
+
+    name: str
+    folder: Path
+    fixed: tuple[str, ...]
+    """Overrides that every trial has."""
+    dimensions: tuple[Dimension, ...]
+    combinations: tuple[Mapping[str, Value], ...]
+    """Of a grid; empty for a search that samples."""
+    outside: Mapping[str, str]
+    """Values of keys that do not vary and that a condition names."""
+    total: int
+    direction: Literal["maximize", "minimize"]
+    monitor: str
+    seed: int
+    settings: SweepSettings
+    search: SearchSettings | None
+    """None for a plain grid."""
+    identity: Mapping[str, Any]
+    """What must be the same for a command to go on with this sweep."""
+    code: str
+    base: DictConfig
+    """Config of a first trial, without Hydra's node."""
+
+    @property
+    def proposals(self) -> Proposals:
+        """For ``Search``."""
+        if self.combinations or self.search is None:
+            return Proposals(dimensions=self.dimensions, grid=self.combinations)
+        known = self.search
+        return Proposals(
+            known.sampler, known.seed, known.startup_sampler, known.startup_trials, self.dimensions, self.outside
+        )
+
+    def overrides(self, params: Mapping[str, Value]) -> list[str]:
+        """Of a trial with these parameters."""
+        return [*self.fixed, *(each.render(params[each.key]) for each in self.dimensions if each.key in params)]
+
+
+def make_plan(arguments: Sequence[str], composer: Composer) -> Plan:
+    """Reads the plan off a command line whose every value was found possible.
+
+    Raises:
+        ConfigError: a sweep that cannot be gone on with after a restart, or a grid without end.
+    """
+    parsed = OverridesParser.create(config_loader=composer.loader).parse_overrides(list(arguments))
+    fixed = tuple(str(each.input_line) for each in parsed if not each.is_sweep_override())
+    first = composer.compose(fixed)
+    settings: SweepSettings = instantiate(first.sweep)
+    search: SearchSettings | None = instantiate(first.search) if first.search is not None else None
+    swept = {each.get_key_element(): each for each in [*_of_search(search), *_swept(parsed)]}
+    sampled = search is not None and not _is_grid(search)
+    conditions = dict(search.conditions) if search else {}
+    dimensions = tuple(
+        dimension(each, conditions.get(key)) if sampled else _as_choices(each, conditions.get(key))
+        for key, each in swept.items()
+    )
+    outside = _fixed_values(first, dimensions)
+    combinations = () if sampled else tuple(grid(dimensions, outside))
+    start = {each.key: each.choices[0] if each.kind == "choice" else each.low for each in dimensions}
+    hydra = composer.compose([*fixed, *(e.render(start[e.key]) for e in dimensions if e.condition is None)])
+    choices, base = hydra.hydra.runtime.choices, _without_hydra(hydra)
+    identity = _identity(base, dimensions, search)
+    code = code_version(targets_of(OmegaConf.to_container(base)))
+    what = choices.get("experiment") or f"{choices.get('data')}-{choices.get('model')}"
+    name = settings.name or _name(what, choices.get("search") or "grid", {"what": identity, "code": code}, base.force)
+    trials = search.trials if search else None
+    if sampled and trials is None:
+        expected = "a number of trials: only a grid has an end of its own"
+        raise ConfigError([Problem("search.trials", "null", expected, "search.trials=20, or search/sampler=grid")])
+    return Plan(
+        name=name,
+        folder=Path(str(base.paths.outputs)).absolute() / "sweeps" / name,
+        fixed=fixed,
+        dimensions=dimensions,
+        combinations=combinations,
+        outside=outside,
+        total=min(trials or len(combinations), len(combinations)) if combinations else trials or 0,
+        direction=_direction(base, search),
+        monitor=str(base.task.monitor or "score"),
+        seed=int(base.seed),
+        settings=settings,
+        search=search,
+        identity=identity,
+        code=code,
+        base=base,
+    )
+
+
+def _swept(parsed: Sequence[Override]) -> list[Override]:
+    return [each for each in parsed if each.is_sweep_override()]
+
+
+def _of_search(search: SearchSettings | None) -> list[Override]:
+    lines = [f"{key}={value}" for key, value in search.space.items()] if search else []
+    return OverridesParser.create().parse_overrides(lines)
+
+
+def _is_grid(search: SearchSettings) -> bool:
+    sampler = search.sampler
+    return isinstance(sampler, functools.partial) and sampler.func is GridSampler
+
+
+def _as_choices(override: Override, condition: str | None) -> Dimension:
+    """In a grid every value stands as it was written, as Hydra's own sweeper passes it on."""
+    found = dimension(override, condition)
+    if not found.finite or not override.is_discrete_sweep():
+        return found
+    return Dimension(found.key, "choice", tuple(override.sweep_string_iterator()), condition=found.condition)
+
+
+def _fixed_values(cfg: DictConfig, dimensions: Sequence[Dimension]) -> dict[str, str]:
+    """What conditions may name and does not vary: values of keys, options of groups."""
+    others = {each.condition[0] for each in dimensions if each.condition} - {each.key for each in dimensions}
+    known = {key: str(OmegaConf.select(cfg, key)) for key in others}
+    choices = cfg.hydra.runtime.choices
+    return known | {key: str(choices[key]) for key in others if key in choices}
+
+
+def _without_hydra(cfg: DictConfig) -> DictConfig:
+    OmegaConf.set_readonly(cfg, False)
+    OmegaConf.set_struct(cfg, False)
+    cfg.pop("hydra")
+    OmegaConf.set_struct(cfg, True)
+    return cfg
+
+
+def _identity(base: DictConfig, dimensions: Sequence[Dimension], search: SearchSettings | None) -> dict[str, Any]:
+    swept = [each.key for each in dimensions]
+    plain: Any = OmegaConf.to_container(base, resolve=True)
+    kept = {key: str(value) for key, value in flatten(plain).items() if not lies_below(key, (*VOLATILE, *swept))}
+    found: dict[str, Any] = {"config": kept, "space": [each.to_dict() for each in dimensions]}
+    if search is not None:
+        flat = flatten(plain["search"])
+        found["search"] = {key: str(value) for key, value in flat.items() if not lies_below(key, (*_NOT_ITS_OWN, "space"))}
+    return json.loads(json.dumps(found))  # type: ignore[no-any-return]
+
+
+def _name(what: str, kind: str, identity: Mapping[str, Any], force: bool) -> str:
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
+    mark = f"-{secrets.token_hex(2)}" if force else ""
+    return f"{what}-{kind}-{digest}{mark}".replace("_", "-").replace("/", "-")
+
+
+def _direction(base: DictConfig, search: SearchSettings | None) -> Literal["maximize", "minimize"]:
+    if search is not None and search.direction != "auto":
+        return search.direction
+    mode = base.task.get("mode")
+    if mode is None:  # task=auto: the data tell
+        mode = instantiate(base.task)(data=instantiate(base.data).spec).mode
+    return "minimize" if mode == "min" else "maximize"

@@ -1,0 +1,216 @@
+"""A sweep summed up: a table in the terminal, a page with pictures, and what its MLflow run keeps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lorelab.pages.chart import Chart
+from lorelab.pages.marks import Axis, Bar, Line, Point, Points, Rule
+from lorelab.pages.numbers import number
+from lorelab.pages.page import Code, Figure, Gallery, Heading, Paragraph, Part, Verdict, page
+from lorelab.pages.rows import Rows
+from lorelab.pages.table import Cell, Table
+from lorelab.sweeps.confirm import Confirmed
+from lorelab.sweeps.space import Dimension
+from lorelab.sweeps.trials import Trial, TrialStatus, best_first
+
+EDGE = 0.1
+"""The best lies near an edge if it is within this share of the range, on the scale it was searched on."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A sweep as far as it has come: plain values."""
+
+    name: str
+    command: str
+    """What goes on with it."""
+    monitor: str
+    direction: str
+    total: int
+    trials: Sequence[Trial]
+    dimensions: Sequence[Dimension]
+    confirmed: Sequence[Confirmed]
+    importances: Mapping[str, float]
+    preset: str = ""
+    """Command that trains with the winner's config."""
+
+    @property
+    def best(self) -> Trial | None:
+        """The trial that the sweep recommends: best when confirmed, else best when selected."""
+        if self.confirmed:
+            return next(trial for trial in self.trials if trial.number == self.confirmed[0].trial)
+        return next(iter(best_first(self.trials, self.direction)), None)
+
+    @property
+    def score(self) -> float | None:
+        """Confirmed where it was, else selected."""
+        if self.confirmed:
+            return self.confirmed[0].mean
+        return None if self.best is None else self.best.value
+
+    def counts(self) -> dict[str, int]:
+        """Trials by how they ended."""
+        ends = [str(trial.status) for trial in self.trials]
+        return {status: ends.count(status) for status in map(str, TrialStatus) if status in ends}
+
+    def near_edge(self) -> list[str]:
+        """A sentence for each numeric key whose best value lies near an end of what was searched."""
+        found = []
+        for each in self.dimensions if self.best is not None else ():
+            value = self.best.params.get(each.key)  # type: ignore[union-attr]
+            if each.kind == "choice" or value is None:
+                continue
+            place = _place(each, float(value))
+            if place < EDGE or place > 1 - EDGE:
+                end, bound = ("lower", each.low) if place < EDGE else ("upper", each.high)
+                found.append(f"the best {each.key} ({value:.3g}) lies near the {end} end of what was searched "
+                             f"({bound:g}): search further out")  # fmt: skip
+        return found
+
+
+def _place(each: Dimension, value: float) -> float:
+    if each.log:
+        return math.log(value / each.low) / math.log(each.high / each.low)
+    return (value - each.low) / (each.high - each.low)
+
+
+def words_of(trial: Trial) -> str:
+    """Its parameters in one line."""
+    return " ".join(f"{key}={_short(value)}" for key, value in trial.params.items()) or "(nothing varies)"
+
+
+def confirmed_line(each: Confirmed, monitor: str) -> str:
+    """Selected beside confirmed, and the difference: the winner's curse."""
+    spread = "" if each.sd is None else f" ± {number(each.sd)}"
+    return (
+        f"trial {each.trial}: selected at {monitor} {number(each.selected)}, confirmed {number(each.mean)}{spread} "
+        f"on {len(each.scores)} fresh seeds (selected − confirmed {number(each.curse, signed=True)})"
+    )
+
+
+def render(summary: Summary) -> str:
+    """The sweep as a page that needs nothing but a browser."""
+    best, counts = summary.best, ", ".join(f"{count} {status}" for status, count in summary.counts().items())
+    facts = [("trials", counts), ("total asked for", str(summary.total))]
+    if best is not None:
+        facts += [("selected", number(best.value))]
+    if summary.confirmed:
+        first = summary.confirmed[0]
+        facts += [("confirmed", f"{number(first.mean)} on {len(first.scores)} fresh seeds"),
+                  ("winner's curse", number(first.curse, signed=True))]  # fmt: skip
+    word = "Nothing finished" if best is None else words_of(best)
+    parts: list[Part] = [
+        Verdict(f"Best {summary.monitor} ({summary.direction})", word, "open" if best is None else "good", facts),
+        *(Paragraph(f"Note: {line}.") for line in summary.near_edge()),
+        *(Paragraph(confirmed_line(each, summary.monitor) + ".") for each in summary.confirmed),
+    ]
+    if summary.preset:
+        parts += [Heading("Train with it"), Code(summary.preset)]
+    parts += [Heading("Best value so far"), Figure(_best_so_far(summary), "Trials in the order they ended.")]
+    responses = [Figure(chart) for chart in map(lambda each: _response(summary, each), summary.dimensions) if chart]
+    if responses:
+        parts += [Heading("Response"), Gallery(responses)]
+    if len(summary.importances) > 1:
+        bars = [Bar(key, value) for key, value in summary.importances.items()]
+        parts += [Figure(Rows("Importance of each key (PED-ANOVA)", Axis("share"), bars), "Of the finished trials.")]
+    parts += [Heading("Trials"), _table(summary), Heading("Go on with it"), Code(summary.command)]
+    return page(f"Sweep {summary.name}", parts, summary.monitor)
+
+
+def _best_so_far(summary: Summary) -> Chart:
+    ended = sorted((t for t in summary.trials if t.value is not None and t.ended), key=lambda t: t.ended or 0.0)
+    steps, best = [], []
+    for step, trial in enumerate(ended, start=1):
+        if trial.counts and trial.value is not None:
+            known = [*best[-1:], trial.value]
+            steps.append(float(step))
+            best.append(max(known) if summary.direction == "maximize" else min(known))
+    marks: list[Points | Line | Rule] = [
+        Points(str(status), [
+            Point(step, _shown(trial), f"trial {trial.number}, {trial.status}\n{words_of(trial)}")
+            for step, trial in enumerate(ended, start=1) if trial.status is status
+        ])
+        for status in (TrialStatus.FINISHED, TrialStatus.PRUNED, TrialStatus.DIVERGED)
+        if any(trial.status is status for trial in ended)
+    ]  # fmt: skip
+    marks.append(Line("best so far", steps, best, step=True))
+    return Chart("Value by trial", Axis("trials that ended", whole=True), _axis(summary), marks)
+
+
+def _response(summary: Summary, each: Dimension) -> Chart | None:
+    if each.kind == "choice" and not all(_is_number(choice) for choice in each.choices):
+        return None
+    groups: dict[str, list[Point]] = {}
+    for trial in summary.trials:
+        value = trial.params.get(each.key)
+        if value is None or trial.value is None:
+            continue
+        words = [str(v) for k, v in trial.params.items() if k in _categories(summary) and k != each.key]
+        series = " ".join(words) or ("pruned" if trial.status is TrialStatus.PRUNED else "trials")
+        title = f"trial {trial.number}, {trial.status}\n{words_of(trial)}"
+        groups.setdefault(series, []).append(Point(float(value), _shown(trial), title))
+    if not groups:
+        return None
+    xs = [point.x for points in groups.values() for point in points]
+    log = each.log or (each.kind == "choice" and min(xs) > 0 and max(xs) / min(xs) >= 30)
+    marks: list[Points | Line | Rule] = [Points(series, sorted(points, key=lambda p: p.x)) for series, points in groups.items()]
+    if summary.best is not None and each.key in summary.best.params:
+        marks.append(Rule(float(summary.best.params[each.key]), "best", tone="good"))
+    return Chart(f"{summary.monitor} against {each.key}", Axis(each.key, log=log), _axis(summary), marks)
+
+
+def _categories(summary: Summary) -> set[str]:
+    """Keys whose few values tell the series of a picture apart."""
+    return {each.key for each in summary.dimensions
+            if each.kind == "choice" and 1 < len(each.choices) <= 6 and not all(map(_is_number, each.choices))}  # fmt: skip
+
+
+def _table(summary: Summary) -> Table:
+    keys = [each.key for each in summary.dimensions]
+    tones = {TrialStatus.FINISHED: "good", TrialStatus.FAILED: "bad", TrialStatus.DIVERGED: "bad"}
+    rows = []
+    for trial in summary.trials:
+        values = [trial.params.get(key, "") for key in keys]
+        status = Cell(str(trial.status), tone=tones.get(trial.status, "plain"))  # type: ignore[arg-type]
+        runs = ", ".join(run.name for run in trial.runs)
+        seconds = sum(run.seconds for run in trial.runs)
+        rows.append((trial.number, status, "" if trial.value is None else trial.value, *values, seconds, runs))
+    return Table(("trial", "status", summary.monitor, *keys, "seconds", "runs"), rows)
+
+
+def _shown(trial: Trial) -> float:
+    return math.nan if trial.status is TrialStatus.DIVERGED or trial.value is None else trial.value
+
+
+def _axis(summary: Summary) -> Axis:
+    return Axis(summary.monitor, better="higher" if summary.direction == "maximize" else "lower")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def write_pages(summary: Summary, folder: Path) -> list[Path]:
+    """``sweep.html`` and ``trials.csv`` in ``folder``."""
+    html, csv = folder / "sweep.html", folder / "trials.csv"
+    html.write_text(render(summary), encoding="utf-8")
+    keys = [each.key for each in summary.dimensions]
+    lines = [",".join(["trial", "status", "value", *keys, "seconds", "run_ids"])]
+    for trial in summary.trials:
+        cells = [trial.number, trial.status, "" if trial.value is None else repr(trial.value)]
+        cells += [trial.params.get(key, "") for key in keys]
+        cells += [f"{sum(run.seconds for run in trial.runs):.3f}", " ".join(run.run_id for run in trial.runs)]
+        lines.append(",".join(f'"{cell}"' if "," in str(cell) else str(cell) for cell in cells))
+    csv.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return [html, csv]

@@ -1,0 +1,259 @@
+"""A search as ask and tell over Optuna, by several processes at once. With ``journal``, the only importer of Optuna.
+
+Every trial is Optuna's trial of the same number. Who works on one is written on it (``claim``), so that an interrupted
+trial is told from one that another process, perhaps on another host, is busy with.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import optuna
+from filelock import FileLock
+from optuna.trial import FrozenTrial, TrialState
+
+from lorelab.sweeps.folder import About
+from lorelab.sweeps.journal import storage
+from lorelab.sweeps.settings import Factory
+from lorelab.sweeps.space import Dimension, Value, draw
+from lorelab.sweeps.trials import Outcome, Trial, TrialRun, TrialStatus
+from lorelab.tracking.liveness import is_gone, marks
+
+SWEEP = "LORELAB_SWEEP"
+"""Set for the workers of a sweep: the marks of the process that they work for, as JSON."""
+_STATES = {
+    TrialStatus.FINISHED: TrialState.COMPLETE,
+    TrialStatus.DIVERGED: TrialState.COMPLETE,
+    TrialStatus.PRUNED: TrialState.PRUNED,
+    TrialStatus.FAILED: TrialState.FAIL,
+}
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """Where the parameters of a search's trials come from."""
+
+    sampler: Factory | None = None
+    """None: ``grid``."""
+    seed: int = 0
+    startup: Factory | None = None
+    startup_trials: int = 0
+    dimensions: Sequence[Dimension] = ()
+    fixed: Mapping[str, str] = field(default_factory=dict)
+    """Values of keys that do not vary, which conditions may name."""
+    grid: Sequence[Mapping[str, Value]] = ()
+
+
+class Search:
+    """The trials of one sweep, shared with every process that opens the same ``folder`` (or database: ``where``, see ``journal.storage``).
+
+    ``direction``: "maximize" or "minimize". ``attempts``: so many processes may die of one trial.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        direction: str,
+        *,
+        where: str = "journal",
+        pruner: Factory | None = None,
+        attempts: int = 3,
+        proposals: Proposals | None = None,
+    ) -> None:
+        self.direction, self.attempts = direction, attempts
+        self.proposals = proposals or Proposals()
+        self._lock = FileLock(folder / "claims.lock")
+        with self._lock:  # making the tables of a database is a race
+            self._study = optuna.create_study(
+                storage=storage(folder, where),
+                study_name=name,
+                direction=direction,
+                load_if_exists=True,
+                pruner=pruner() if pruner else optuna.pruners.NopPruner(),
+                sampler=optuna.samplers.RandomSampler(seed=0),
+            )
+        self._sampler: Any = None
+        self._me = marks()
+
+    @classmethod
+    def of(
+        cls, folder: Path, about: About, *, confirming: bool = False, pruner: Factory | None = None,
+        proposals: Proposals | None = None,
+    ) -> Search:  # fmt: skip
+        """The trials of the sweep in ``folder``, or their confirmations."""
+        name = f"{about.name}/confirmations" if confirming else about.name
+        return cls(folder, name, about.direction, where=about.storage, pruner=None if confirming else pruner,
+                   attempts=about.attempts, proposals=proposals)  # fmt: skip
+
+    def claim(self, total: int, most: int = 1) -> list[Trial]:
+        """At most ``most`` trials for this process to work on: interrupted ones first, then new ones up to ``total``.
+
+        Empty if nothing is left to begin, although others may still be at work.
+        """
+        with self._lock:
+            held = self._study.get_trials(deepcopy=False)
+            mine: list[int] = []
+            for trial in held:
+                if len(mine) < most and trial.state is TrialState.RUNNING and self._may_go_on(trial):
+                    mine.append(trial.number)
+                    self._propose(optuna.Trial(self._study, trial._trial_id), trial.number)
+            for number in range(len(held), min(total, len(held) + most - len(mine))):
+                mine.append(number)
+                self._propose(self._begin(number), number)
+            for number in mine:
+                self._claim(number)
+        return [self.trial(number) for number in mine]
+
+    def release(self, number: int) -> None:
+        """Lets others go on with a trial that this process was asked to leave."""
+        self._set(number, "claim", None)
+
+    def died(self, number: int) -> None:
+        """Counts the death of a worker; lets others go on with the trial, or fails one that keeps killing them."""
+        with self._lock:
+            if not self._frozen(number).state.is_finished():
+                self._survives(number, 1)
+
+    def note(self, number: int, run: TrialRun) -> None:
+        """Adds a run that a trial trained."""
+        runs = [*self._frozen(number).user_attrs.get("runs", []), asdict(run)]
+        self._set(number, "runs", runs)
+
+    def report(self, number: int, value: float, step: int) -> bool:
+        """An intermediate value at ``step`` (1, 2, …, growing); returns whether the pruner would end the trial."""
+        trial = optuna.Trial(self._study, self._frozen(number)._trial_id)
+        trial.report(value, step)
+        return bool(trial.should_prune())
+
+    def tell(self, number: int, outcome: Outcome) -> None:
+        """Ends a trial; one that has ended stays as it is."""
+        if self._frozen(number).state.is_finished():
+            return
+        self._set(number, "status", str(outcome.status))
+        self._set(number, "error", outcome.error)
+        state = _STATES[outcome.status]
+        values = outcome.value if state is TrialState.COMPLETE else None
+        self._study.tell(number, values, state=state, skip_if_finished=True)
+
+    def trial(self, number: int) -> Trial:
+        """One trial as it is now."""
+        return self._plain(self._frozen(number))
+
+    def trials(self) -> list[Trial]:
+        """All trials by number."""
+        return [self._plain(trial) for trial in self._study.get_trials(deepcopy=False)]
+
+    def importances(self) -> dict[str, float]:
+        """Share of each parameter in how the finished trials' values vary (PED-ANOVA); {} where they cannot tell."""
+        from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
+        try:
+            evaluator = PedAnovaImportanceEvaluator()
+            return {key: float(value) for key, value in get_param_importances(self._study, evaluator=evaluator).items()}
+        except (ValueError, RuntimeError):  # too few trials, or no parameter that all of them have
+            return {}
+
+    def _begin(self, number: int) -> optuna.Trial:
+        self._study.sampler = self._sampler_for(number)
+        if self.proposals.sampler is None:
+            self._study.enqueue_trial(dict(self.proposals.grid[number]))
+        return self._study.ask()
+
+    def _sampler_for(self, number: int) -> Any:
+        """A sampler of its own seed for each process: the same one would propose the same points again.
+
+        Quasi-random sequences go on by themselves, and only with the same seed.
+        """
+        known = self.proposals
+        if known.sampler is None:
+            return self._study.sampler
+        starting = number < known.startup_trials and known.startup is not None
+        if self._sampler is None or self._sampler[0] != starting:
+            make = known.startup if starting and known.startup is not None else known.sampler
+            sampler = make(seed=known.seed)
+            if number and not starting and not isinstance(sampler, optuna.samplers.QMCSampler):
+                sampler = make(seed=known.seed + number)
+            self._sampler = (starting, sampler)
+        return self._sampler[1]
+
+    def _propose(self, trial: optuna.Trial, number: int) -> None:
+        known = self.proposals
+        self._study.sampler = self._sampler_for(number)
+        if known.sampler is None:
+            for each in known.dimensions:
+                if each.key in known.grid[number]:
+                    _suggest(trial, each)
+        else:
+            draw(known.dimensions, known.fixed, lambda each: _suggest(trial, each))
+
+    def _may_go_on(self, trial: FrozenTrial) -> bool:
+        """Whether nobody works on a running trial; one that keeps killing its workers is failed instead."""
+        claim = trial.user_attrs.get("claim")
+        if claim is None:  # released, or its process died before it could claim it
+            return True
+        if not is_gone(claim["worker"]):
+            return False
+        return self._survives(trial.number, int(not is_gone(claim["sweep"])))
+
+    def _survives(self, number: int, deaths: int) -> bool:
+        deaths += self._frozen(number).user_attrs.get("deaths", 0)
+        self._set(number, "deaths", deaths)
+        self._set(number, "claim", None)
+        if deaths < self.attempts:
+            return True
+        error = f"{deaths} workers died of this trial (killed by the system, perhaps for memory)"
+        self.tell(number, Outcome(TrialStatus.FAILED, error=error))
+        return False
+
+    def _claim(self, number: int) -> None:
+        attrs = self._frozen(number).user_attrs
+        self._set(number, "attempts", attrs.get("attempts", 0) + 1)
+        self._set(number, "began", attrs.get("began", time.time()))
+        self._set(number, "claim", {"worker": self._me, "sweep": json.loads(os.environ.get(SWEEP, "null")) or self._me})
+
+    def _set(self, number: int, key: str, value: Any) -> None:
+        self._study._storage.set_trial_user_attr(self._frozen(number)._trial_id, key, value)
+
+    def _frozen(self, number: int) -> FrozenTrial:
+        store = self._study._storage
+        return store.get_trial(store.get_trial_id_from_study_id_trial_number(self._study._study_id, number))
+
+    def _plain(self, trial: FrozenTrial) -> Trial:
+        attrs = trial.user_attrs
+        began, ended = attrs.get("began"), trial.datetime_complete
+        return Trial(
+            number=trial.number,
+            status=_status(trial),
+            params=dict(trial.params),
+            value=None if not trial.values else float(trial.values[0]),
+            runs=tuple(TrialRun(**run) for run in attrs.get("runs", [])),
+            seconds=None if began is None or ended is None else ended.timestamp() - began,
+            ended=None if ended is None else ended.timestamp(),
+            error=attrs.get("error", ""),
+            attempts=attrs.get("attempts", 0),
+        )
+
+
+def _suggest(trial: optuna.Trial, each: Dimension) -> Value:
+    if each.kind == "choice":
+        return str(trial.suggest_categorical(each.key, each.choices))
+    if each.kind == "int":
+        step = 1 if each.step is None else round(each.step)
+        return trial.suggest_int(each.key, round(each.low), round(each.high), step=step, log=each.log)
+    return trial.suggest_float(each.key, each.low, each.high, step=each.step, log=each.log)
+
+
+def _status(trial: FrozenTrial) -> TrialStatus:
+    if trial.state is TrialState.RUNNING:
+        claim = trial.user_attrs.get("claim")
+        return TrialStatus.INTERRUPTED if claim is None or is_gone(claim["worker"]) else TrialStatus.RUNNING
+    if trial.state is TrialState.WAITING:
+        return TrialStatus.INTERRUPTED
+    return TrialStatus(trial.user_attrs.get("status", "failed"))

@@ -1,0 +1,127 @@
+"""Hydra's override grammar as a search space: which keys vary, and between which values."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
+
+from lorelab.errors import ConfigError, Problem
+
+Value = str | int | float
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One key that varies."""
+
+    key: str
+    """``optimizer.lr``, or a group: ``optimizer``."""
+    kind: Literal["choice", "int", "float"]
+    choices: tuple[str, ...] = ()
+    """Of a choice, as Hydra writes them in an override."""
+    low: float = 0.0
+    high: float = 0.0
+    """Largest value, itself included."""
+    step: float | None = None
+    """None: anything between ``low`` and ``high``."""
+    log: bool = False
+    condition: tuple[str, tuple[str, ...]] | None = None
+    """Another key and the values of it that this one needs."""
+
+    @property
+    def finite(self) -> bool:
+        """Whether a grid can go through it."""
+        return self.kind == "choice" or self.step is not None
+
+    def values(self) -> list[Value]:
+        """All values of a finite dimension, in their order."""
+        if self.kind == "choice":
+            return list(self.choices)
+        assert self.step is not None
+        count = round((self.high - self.low) / self.step) + 1
+        found = [self.low + index * self.step for index in range(count)]
+        return [round(value) for value in found] if self.kind == "int" else list(found)
+
+    def render(self, value: Value) -> str:
+        """The override that sets ``value``."""
+        return f"{self.key}={value}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain containers, for the sweep's identity."""
+        return {key: value for key, value in asdict(self).items() if value not in (None, (), False)}
+
+
+def dimension(override: Override, condition: str | None = None) -> Dimension:
+    """The dimension that a sweep override describes. ``condition``: ``OTHER=VALUE[,VALUE…]``.
+
+    Raises:
+        ConfigError: a shuffled sweep, or a logarithmic one that reaches zero.
+    """
+    other, _, values = (condition or "").partition("=")
+    needs = (other.strip(), tuple(value.strip() for value in values.split(","))) if condition else None
+    key, sweep = override.get_key_element(), override.value()
+    log = "log" in getattr(sweep, "tags", ())
+    if getattr(sweep, "shuffle", False):
+        raise _refused(override, "shuffle(...)", "an order that is the same after a restart", "leave out shuffle")
+    if isinstance(sweep, IntervalSweep):
+        low, high = sweep.start, sweep.end
+        assert low is not None and high is not None
+        kind: Literal["int", "float"] = "int" if isinstance(low, int) and isinstance(high, int) else "float"
+        if not low < high or (log and low <= 0):
+            expected = "a start below the end" + (", both above 0 on a logarithmic scale" if log else "")
+            raise _refused(override, f"interval from {low} to {high}", expected, "")
+        return Dimension(key, kind, low=low, high=high, step=1 if kind == "int" and not log else None, log=log,
+                         condition=needs)  # fmt: skip
+    if isinstance(sweep, RangeSweep):
+        numbers: list[Any] = list(override.sweep_iterator())
+        if len(numbers) > 1 and all(isinstance(number, int | float) for number in numbers):
+            low, high = min(numbers), max(numbers)
+            kind = "int" if all(isinstance(number, int) for number in numbers) else "float"
+            return Dimension(key, kind, low=low, high=high, step=abs(numbers[1] - numbers[0]), condition=needs)
+    return Dimension(key, "choice", tuple(override.sweep_string_iterator()), condition=needs)
+
+
+def draw(
+    dimensions: Sequence[Dimension], fixed: Mapping[str, str], suggest: Callable[[Dimension], Value]
+) -> dict[str, Value]:
+    """One value for each dimension whose condition holds, those that others wait for first.
+
+    ``fixed``: values of keys that do not vary, which conditions may name.
+    """
+    values: dict[str, Value] = {}
+    for each in sorted(dimensions, key=lambda each: each.condition is not None):
+        if _holds(each.condition, {**fixed, **values}):
+            values[each.key] = suggest(each)
+    return values
+
+
+def grid(dimensions: Sequence[Dimension], fixed: Mapping[str, str]) -> list[dict[str, Value]]:
+    """Every combination, the last key varying fastest, as Hydra's own sweeper numbers its jobs; a conditional key is
+    there only where its condition holds.
+
+    Raises:
+        ConfigError: a dimension has no end of values.
+    """
+    endless = [each.key for each in dimensions if not each.finite]
+    if endless:
+        found = f"{', '.join(endless)}: an interval"
+        advice = "choice(...) or range(start, stop, step); or a search, e.g. search=default"
+        raise ConfigError([Problem("grid", found, "values that a grid can go through", advice)])
+    kept: dict[str, dict[str, Value]] = {}
+    for values in itertools.product(*(each.values() for each in dimensions)):
+        whole = dict(zip((each.key for each in dimensions), values, strict=True))
+        left = draw(dimensions, fixed, lambda each, whole=whole: whole[each.key])  # type: ignore[misc]
+        kept.setdefault(repr(left), {key: left[key] for key in whole if key in left})
+    return list(kept.values())
+
+
+def _holds(condition: tuple[str, tuple[str, ...]] | None, values: Mapping[str, Value]) -> bool:
+    return condition is None or str(values.get(condition[0])) in condition[1]
+
+
+def _refused(override: Override, found: str, expected: str, advice: str) -> ConfigError:
+    return ConfigError([Problem(f"override {override.input_line}", found, expected, advice)])

@@ -1,0 +1,132 @@
+"""Several processes for one sweep: each runs the same command, joins the sweep and takes trials until none is left."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from lorelab.errors import LorelabError
+from lorelab.sweeps.search import SWEEP
+from lorelab.tracking.liveness import marks
+
+WORKER = "LORELAB_WORKER"
+"""Set for a worker: its number."""
+POLL_SECONDS = 0.2
+_GRACE_SECONDS = 10.0
+_MOST_EARLY_DEATHS = 3
+
+
+def is_worker() -> bool:
+    """Whether this process works for a sweep that another one leads."""
+    return WORKER in os.environ
+
+
+def follow_the_sweep() -> None:
+    """Ends this worker, as SIGTERM would, when the process that it works for is gone: their pipe ends then."""
+
+    def watch() -> None:
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_GRACE_SECONDS)
+        os._exit(1)
+
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdin.fileno()
+        threading.Thread(target=watch, name="lorelab-follow", daemon=True).start()
+
+
+@dataclass
+class _Worker:
+    number: int
+    process: subprocess.Popen[bytes]
+    log: Path
+    early_deaths: int = 0
+
+
+class Crew:
+    """``count`` workers that run ``lorelab train *arguments``; ``ended`` says how many trials have ended so far."""
+
+    def __init__(
+        self, count: int, arguments: Sequence[str], folder: Path, cwd: str, gpus: int, ended: Callable[[], int]
+    ) -> None:
+        self.count, self.arguments, self.folder, self.cwd = count, list(arguments), folder, cwd
+        self.gpus, self.ended = gpus, ended
+
+    def work(self, finished: Callable[[], bool]) -> None:
+        """Until ``finished``; a worker that dies is replaced.
+
+        Raises:
+            LorelabError: a worker dies again and again before a trial ends.
+        """
+        workers = [self._hire(number) for number in range(self.count)]
+        try:
+            while any(worker.process.poll() is None for worker in workers) or not finished():
+                for index, worker in enumerate(workers):
+                    if worker.process.poll() is not None and not finished():
+                        workers[index] = self._replace(worker)
+                time.sleep(POLL_SECONDS)
+        finally:
+            _dismiss([worker.process for worker in workers])
+
+    def _hire(self, number: int, early_deaths: int = 0) -> _Worker:
+        log = self.folder / f"worker-{number}.log"
+        self._ended_at_hire = self.ended()
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "lorelab", "train", *self.arguments],
+                stdin=subprocess.PIPE, stdout=output, stderr=output, cwd=self.cwd, env=self._environment(number),
+                start_new_session=True,  # Ctrl-C reaches the sweep, which tells them
+            )  # fmt: skip
+        return _Worker(number, process, log, early_deaths)
+
+    def _replace(self, worker: _Worker) -> _Worker:
+        early = worker.early_deaths + 1 if self.ended() == self._ended_at_hire else 0
+        _close(worker.process.stdin)
+        if early >= _MOST_EARLY_DEATHS:
+            last = worker.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+            raise LorelabError(
+                f"worker {worker.number} ended {early} times (exit status {worker.process.returncode}) before a trial "
+                f"did; expected it to train. Its last words: {''.join(last) or 'none'}. All of them: {worker.log}"
+            )
+        return self._hire(worker.number, early)
+
+    def _environment(self, number: int) -> Mapping[str, str]:
+        threads = str(max(1, (os.cpu_count() or 1) // self.count))
+        own: dict[str, Any] = {WORKER: str(number), SWEEP: json.dumps(marks())}
+        own |= {name: threads for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS") if name not in os.environ}
+        if self.gpus:
+            visible = os.environ.get("CUDA_VISIBLE_DEVICES", "") or ",".join(map(str, range(self.gpus)))
+            own["CUDA_VISIBLE_DEVICES"] = visible.split(",")[number % self.gpus]
+        return os.environ | own
+
+
+def _dismiss(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """SIGTERM, which lets a run write its checkpoint, and SIGKILL for whoever does not end."""
+    for process in processes:
+        if process.poll() is None:
+            process.terminate()
+    limit = time.monotonic() + _GRACE_SECONDS
+    for process in processes:
+        try:
+            process.wait(max(0.0, limit - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        _close(process.stdin)
+
+
+def _close(pipe: IO[bytes] | None) -> None:
+    if pipe is not None:
+        with contextlib.suppress(OSError):
+            pipe.close()
