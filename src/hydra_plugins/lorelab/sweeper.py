@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -19,9 +20,14 @@ class LorelabSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Runs what is missing of the sweep that the command line describes."""
+        from lorelab.errors import LorelabError
         from lorelab.sweeps.sweep import run
 
-        return run(arguments, self.hydra_context, self.task_function, self.config)
+        try:
+            run(arguments, self.hydra_context, self.task_function, self.config)
+        except LorelabError as error:  # Hydra would show where in our code it was raised
+            print(f"lorelab train: {error}", file=sys.stderr)
+            raise SystemExit(2) from error
 
 
 ConfigStore.instance().store(

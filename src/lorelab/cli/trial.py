@@ -65,7 +65,7 @@ class _Job:
         self.about: About = folders.read(sweep)
         self.number: int = cfg.sweep.trial
         self.confirms: int | None = cfg.sweep.confirms
-        self.settings: SearchSettings | None = instantiate(cfg.search) if cfg.search is not None else None
+        self.settings: SearchSettings | None = instantiate(cfg.search) if cfg.get("search") is not None else None
         self.place = sweep / ("trials" if self.confirms is None else "confirmations") / str(self.number)
         pruner = self.settings.pruner if self.settings else None
         self.search = Search.of(sweep, self.about, confirming=self.confirms is not None, pruner=pruner)

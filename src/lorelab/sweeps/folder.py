@@ -36,8 +36,6 @@ class About:
     cwd: str
     storage: str
     attempts: int
-    tracker: Mapping[str, Any]
-    """Config of the tracker that its runs go to."""
     parent: str = ""
     """Id of the MLflow run that stands for the sweep."""
     created: float = 0.0

@@ -8,7 +8,6 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
@@ -42,21 +41,17 @@ class Loop:
         if self.complete() and self.about.confirm[0]:
             self._until_none_is_left(self._confirmations(), self._wanted_confirmations())
 
-    def trials(self) -> list[Trial]:
-        """As they are now."""
-        return self.search.trials()
-
     def confirmations(self) -> list[Trial]:
         """As they are now; none where none were asked for."""
         return self._confirmations().trials() if self.about.confirm[0] else []
 
     def ended(self) -> int:
         """Trials and confirmations that have ended."""
-        return sum(trial.status in ENDED for trial in [*self.trials(), *self.confirmations()])
+        return sum(trial.status in ENDED for trial in [*self.search.trials(), *self.confirmations()])
 
     def complete(self) -> bool:
         """Whether every trial has ended."""
-        return _all_ended(self.trials(), self.about.total)
+        return _all_ended(self.search.trials(), self.about.total)
 
     def finished(self) -> bool:
         """Whether nothing is left to do."""
@@ -72,7 +67,7 @@ class Loop:
 
     def gives_up(self) -> bool:
         """Whether the last ``max_failures`` trials since this process began all failed."""
-        recent = sorted((t for t in self.trials() if (t.ended or 0.0) > self._begun), key=lambda t: t.ended or 0.0)
+        recent = sorted((t for t in self.search.trials() if (t.ended or 0.0) > self._begun), key=lambda t: t.ended or 0.0)
         last = recent[-self.plan.settings.max_failures :]
         return len(last) == self.plan.settings.max_failures and all(t.status is TrialStatus.FAILED for t in last)
 
@@ -129,7 +124,7 @@ class Loop:
             if self.complete():
                 best, seeds = self.about.confirm
                 begun, direction = known.trials(), self.about.direction
-                known.proposals = pairs(self.trials(), begun, direction, best, seeds, self.about.seed)
+                known.proposals = pairs(self.search.trials(), begun, direction, best, seeds, self.about.seed)
             self.confirming = known
         return self.confirming
 
@@ -161,13 +156,3 @@ def _told(error: object) -> str:
     if isinstance(error, BaseException):
         return "".join(traceback.format_exception(error))
     return str(error)
-
-
-def failures(trials: Sequence[Trial], folder: Path) -> list[str]:
-    """A line per failed trial: its number, the last line of what went wrong, and where the rest lies."""
-    lines = []
-    for trial in trials:
-        if trial.status is TrialStatus.FAILED:
-            last = trial.error.strip().splitlines()[-1] if trial.error.strip() else "no reason given"
-            lines.append(f"trial {trial.number} failed: {last} ({folder / 'trials' / str(trial.number)})")
-    return lines

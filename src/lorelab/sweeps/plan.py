@@ -80,7 +80,7 @@ def make_plan(arguments: Sequence[str], composer: Composer) -> Plan:
     fixed = tuple(str(each.input_line) for each in parsed if not each.is_sweep_override())
     first = composer.compose(fixed)
     settings: SweepSettings = instantiate(first.sweep)
-    search: SearchSettings | None = instantiate(first.search) if first.search is not None else None
+    search: SearchSettings | None = instantiate(first.search) if first.get("search") is not None else None
     swept = {each.get_key_element(): each for each in [*_of_search(search), *_swept(parsed)]}
     sampled = search is not None and not _is_grid(search)
     conditions = dict(search.conditions) if search else {}

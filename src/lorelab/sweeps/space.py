@@ -52,7 +52,14 @@ class Dimension:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain containers, for the sweep's identity."""
-        return {key: value for key, value in asdict(self).items() if value not in (None, (), False)}
+        return {key: value for key, value in asdict(self).items() if value not in (None, ()) and value is not False}
+
+    @classmethod
+    def from_dict(cls, known: Mapping[str, Any]) -> Dimension:
+        """Back from ``to_dict``, through JSON."""
+        other = known.get("condition")
+        condition = (str(other[0]), tuple(map(str, other[1]))) if other else None
+        return cls(**{**known, "choices": tuple(known.get("choices", ())), "condition": condition})
 
 
 def dimension(override: Override, condition: str | None = None) -> Dimension:

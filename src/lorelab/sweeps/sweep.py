@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 
+from filelock import BaseFileLock, Timeout
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from lorelab.config.trust import instantiate
 from lorelab.errors import ConfigError, Problem
 from lorelab.records import RunStatus
 from lorelab.sweeps import folder as folders
-from lorelab.sweeps.folder import About
 from lorelab.sweeps.display import Display
+from lorelab.sweeps.folder import About
+from lorelab.sweeps.journal import JOURNAL
 from lorelab.sweeps.local import Composer
 from lorelab.sweeps.loop import Loop
 from lorelab.sweeps.parent import Parent
 from lorelab.sweeps.plan import Plan, make_plan
-from lorelab.sweeps.report import files_of, show
+from lorelab.sweeps.preset import preset, write_preset
+from lorelab.sweeps.report import write_pages
+from lorelab.sweeps.summary import summary_of
 from lorelab.sweeps.workers import Crew, follow_the_sweep, is_worker
 
 LOCAL = "hydra_plugins.lorelab.launcher.LocalLauncher"
@@ -37,43 +41,90 @@ def run(arguments: Sequence[str], context: HydraContext, task_function: TaskFunc
         LorelabError: the sweep cannot be gone on with.
         SystemExit: 1, if a trial failed.
     """
-    plan = make_plan(arguments, Composer(context.config_loader, config))
-    about = _about(plan)
+    composer = Composer(context.config_loader, config)
+    plan = make_plan(arguments, composer)
     alone = config.hydra.launcher._target_ == LOCAL
     workers, gpus = _workers(plan, alone)
+    leader = folders.leadership(plan.folder)
     with ExitStack() as stack:
-        leader = folders.leadership(plan.folder)
         with folders.lock(plan.folder):
-            about = folders.join(plan.folder, about)
-            (plan.folder / folders.STOP).unlink(missing_ok=True) if not is_worker() else None
-            leads = not is_worker() and _try(leader, stack)
-            parent = _open_parent(plan, about) if leads else None
-            if parent is not None:
-                about = folders.read(plan.folder)
+            about = folders.join(plan.folder, _about(plan))
+            parent = None
+            if not is_worker():
+                (plan.folder / folders.STOP).unlink(missing_ok=True)
+                if _lead(leader, stack):
+                    about, parent = _open_parent(plan, about)
         loop = Loop(plan, about, None if workers > 1 else _launcher(plan, context, task_function, config), alone)
         if is_worker():
             follow_the_sweep()
             loop.work()
             return
-        status = RunStatus.FINISHED
+        status = RunStatus.KILLED
         try:
-            with Display(plan.name, loop.trials, plan.total, plan.direction, str(plan.base.progress)):
+            with Display(plan.name, loop.search.trials, plan.total, plan.direction, str(plan.base.progress)):
                 if workers > 1:
                     command = [*_without_name(about.command), f"sweep.name={plan.name}"]
                     Crew(workers, command, plan.folder, about.cwd, gpus, loop.ended).work(loop.finished)
                 else:
                     loop.work()
-            status = RunStatus.FINISHED if loop.complete() else RunStatus.KILLED
-        except BaseException as error:
-            status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.KILLED
+            status = RunStatus.FINISHED if loop.complete() else RunStatus.FAILED if loop.gives_up() else status
+        except Exception:
+            status = RunStatus.FAILED
             raise
         finally:
-            parent = parent or _take_over(plan, stack, leader)
+            if parent is None and _lead(leader, stack):  # its leader was stopped before its end
+                about, parent = _open_parent(plan, folders.read(plan.folder))
             if parent is not None:
-                _sum_up(plan, about, loop, parent, status)
-        if plan.base.progress != "quiet":
-            show(plan, about, loop)
-        loop.raise_failures()
+                _sum_up(plan, composer, parent, status)
+    _end(plan, loop)
+
+
+def _sum_up(plan: Plan, composer: Composer, parent: Parent, status: RunStatus) -> None:
+    summary = summary_of(plan.folder)
+    best = summary.best
+    if best is not None:
+        score = f"{summary.monitor} {summary.score:.6g}{' on fresh seeds' if summary.confirmed else ''}"
+        header = [f"The best of {len(summary.trials)} trials of the sweep {plan.name} (trial {best.number}): {score}.",
+                  f"Sweep: {summary.command}"]  # fmt: skip
+        text = preset(plan.overrides(best.params), composer, header)
+        summary = replace(summary, preset=write_preset(plan.folder, plan.name, text))
+    files = write_pages(summary, plan.folder)
+    files += [path for path in (plan.folder / JOURNAL, plan.folder / "conf") if path.exists()]
+    parent.finish(summary.trials, status, summary.score, files)
+
+
+def _end(plan: Plan, loop: Loop) -> None:
+    """Prints what came of it; leaves with 1 if a trial failed."""
+    from lorelab.sweeps.closing import failures, print_summary
+
+    summary = summary_of(plan.folder)
+    if plan.base.progress != "quiet":
+        print_summary(summary, plan.folder)
+    failed = failures(summary.trials, plan.folder)
+    if loop.gives_up():
+        failed.append(f"sweep {plan.name} gave up: its last {plan.settings.max_failures} trials failed, one after the "
+                      "other. Mend the cause and start it again with another sweep.name, or raise sweep.max_failures.")  # fmt: skip
+    if failed:
+        print("\n".join(failed), file=sys.stderr)
+        raise SystemExit(1)
+
+
+def _about(plan: Plan) -> About:
+    search = plan.search
+    return About(
+        name=plan.name,
+        identity=plan.identity,
+        code=plan.code,
+        direction=plan.direction,
+        monitor=plan.monitor,
+        total=plan.total,
+        command=tuple(sys.argv[1:]),
+        cwd=os.getcwd(),
+        storage=search.storage if search else "journal",
+        attempts=plan.settings.attempts,
+        confirm=(search.confirm_best, search.confirm_seeds) if search else (0, 0),
+        seed=plan.seed,
+    )
 
 
 def _workers(plan: Plan, alone: bool) -> tuple[int, int]:
@@ -102,7 +153,8 @@ def _launcher(
     return Plugins.instance().instantiate_launcher(hydra_context=context, task_function=task_function, config=config)
 
 
-def _try(leader: BaseFileLock, stack: ExitStack) -> bool:
+def _lead(leader: BaseFileLock, stack: ExitStack) -> bool:
+    """Whether this process is, from now to the end of ``stack``, the one that leads."""
     try:
         leader.acquire(timeout=0)
     except Timeout:
@@ -111,30 +163,11 @@ def _try(leader: BaseFileLock, stack: ExitStack) -> bool:
     return True
 
 
-def _open_parent(plan: Plan, about: About) -> Parent:
+def _open_parent(plan: Plan, about: About) -> tuple[About, Parent]:
     parent = Parent(instantiate(plan.base.tracker), about, plan.dimensions)
-    folders.write(plan.folder, replace(about, parent=parent.run_id))
-    return parent
-
-
-def _about(plan: Plan) -> About:
-    search = plan.search
-    tracker = OmegaConf.to_container(plan.base.tracker, resolve=True)
-    return About(
-        name=plan.name,
-        identity=plan.identity,
-        code=plan.code,
-        direction=plan.direction,
-        monitor=plan.monitor,
-        total=plan.total,
-        command=tuple(sys.argv[1:]),
-        cwd=os.getcwd(),
-        storage=search.storage if search else "journal",
-        attempts=plan.settings.attempts,
-        tracker=tracker,  # type: ignore[arg-type]
-        confirm=(search.confirm_best, search.confirm_seeds) if search else (0, 0),
-        seed=plan.seed,
-    )
+    about = replace(about, parent=parent.run_id)
+    folders.write(plan.folder, about)
+    return about, parent
 
 
 def _without_name(command: Sequence[str]) -> list[str]:
