@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 from xml.etree.ElementTree import Element
 
-from lorelab.pages.frame import RIGHT, SMALL, WIDTH, Canvas
+from lorelab.pages.frame import RIGHT, SMALL, WIDTH, Canvas, ticks_of
 from lorelab.pages.marks import Axis, Line, Mark, Point, Points, Rule
 from lorelab.pages.nodes import node, safe_href, width
 from lorelab.pages.numbers import interval, number, tick_labels
@@ -39,8 +39,8 @@ class Chart:
     x: Axis
     y: Axis
     marks: Sequence[Mark]
-    height: float = 210.0
-    """Of the area between the axes; the width is 440 with all labels."""
+    height: float = 200.0
+    """Of the area between the axes; the width is 400 with all labels."""
 
     def draw(self) -> Element:
         """The ``svg`` element, to stand in a page; ``page.picture`` makes a file of its own of it."""
@@ -92,9 +92,7 @@ def _draw(chart: Chart) -> Element:
         elif isinstance(mark, Points):
             canvas.back.extend(_point(plot, mark.series, point) for point in mark.points)
     if not any(line.x for line in lines) and not any(cloud.points for cloud in clouds):
-        middle = node("text", "no data", x=(plot.x.start + plot.x.end) / 2, y=(plot.y.start + plot.y.end) / 2)
-        middle.attrib |= {"class": "text", "text-anchor": "middle"}
-        canvas.front.append(middle)
+        canvas.front.append(node("text", "no data", x=plot.x.start + 12, y=plot.y.end + 24, class_="text"))
     linked = any(point.href for cloud in clouds for point in cloud.points)
     return canvas.picture(chart.title, linked)
 
@@ -109,7 +107,7 @@ def _layout(
         *(chain(line.y, line.low, line.high) for line in lines), (point.y for point in points), _at(rules, "y")
     )
     y = fit(upwards, chart.height, 0.0, chart.y.log, chart.y.low, chart.y.high)
-    labels = [*tick_labels(y.ticks(6), chart.y.log), *(["diverged"] if lost else [])]
+    labels = [*tick_labels(ticks_of(chart.y, y), chart.y.log), *(["diverged"] if lost else [])]
     left = max([24.0, *(width(label, SMALL) + 10 for label in labels)])
     x = fit(across, left, WIDTH - RIGHT, chart.x.log, chart.x.low, chart.x.high)
     return _Plot(chart, x, y, 0.0, series)
@@ -161,8 +159,8 @@ def _curve(plot: _Plot, line: Line) -> Element:
 
 
 def _beads(plot: _Plot, line: Line) -> Iterator[Element]:
-    """Some of a line's own values as markers that say what they are; each series at other places, to keep them apart."""
-    stride = -(-len(line.x) // BEADS)
+    """Some of a line's own values as markers that say what they are; each series at places of its own."""
+    stride = max(-(-len(line.x) // BEADS), 1)
     for index in range(plot.series.index(line.series) * stride // len(plot.series), len(line.x), stride):
         if math.isfinite(line.y[index]) and plot.x.holds(line.x[index]) and plot.y.holds(line.y[index]):
             said = number(line.y[index])
