@@ -26,8 +26,8 @@ SHAPES = (
 CROSS = "M-3.5 -3.5L3.5 3.5M-3.5 3.5L3.5 -3.5"
 BEADS = 9
 """Markers on a line that has no points of its own."""
-LANE = 18.0
-"""Height of the lane beyond the worse end of the y axis in which diverged points stand."""
+LANE, GAP = 18.0, 6.0
+"""Height of the lane beyond the worse end of the y axis in which diverged points stand, and its distance from it."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,9 @@ def _draw(chart: Chart) -> Element:
     plot = _layout(chart, series, lines, clouds, rules, lost)
     canvas.legend([_entry(plot, name, lines, clouds) for name in series] if len(series) > 1 else [])
     lane_above = lost and chart.y.better == "lower"
-    height = chart.height + (LANE if lost else 0)
+    height = chart.height + (LANE + GAP if lost else 0)
     canvas.labels_above([rule for rule in rules if rule.axis == "x"], plot.x, height, chart.y.label)
-    plot = _moved(plot, canvas.down + (LANE if lane_above else 0), lane_above)
+    plot = _moved(plot, canvas.down + (LANE + GAP if lane_above else 0), lane_above)
     if lost:
         _lane(canvas, plot)
     canvas.y_axis(chart.y, plot.y, plot.x.start)
@@ -116,7 +116,8 @@ def _layout(
 def _moved(plot: _Plot, top: float, lane_above: bool) -> _Plot:
     height = plot.chart.height
     y = Scale(plot.y.low, plot.y.high, top + height, top, plot.y.log)
-    return _Plot(plot.chart, plot.x, y, top - LANE / 2 if lane_above else top + height + LANE / 2, plot.series)
+    lane = top - GAP - LANE / 2 if lane_above else top + height + GAP + LANE / 2
+    return _Plot(plot.chart, plot.x, y, lane, plot.series)
 
 
 def _at(rules: list[Rule], axis: str) -> Iterator[float]:

@@ -61,12 +61,13 @@ class Canvas:
             line = next((index for index, end in enumerate(ends) if end <= left), len(ends))
             ends[line:] = [left + room + 10, *ends[line + 1 :]]
             places.append((rule, left, line))
-        top, self.down = self.down, self.down + (14 * len(ends) if rules or corner else 4)
+        top, self.down = self.down, self.down + (14 * len(ends) + 4 if rules or corner else 4)
         if corner:
-            self.front.append(node("text", corner, x=4, y=self.down - 5, class_="axis-label"))
-        for rule, left, line in places:
-            foot = top + 14 * (len(ends) - line)
+            self.front.append(node("text", corner, x=4, y=self.down - 9, class_="axis-label"))
+        feet = [top + 14 * (len(ends) - line) for _, _, line in places]
+        for (rule, _, _), foot in zip(places, feet, strict=True):
             self._vertical(rule, scale, foot - 2, self.down + bottom)
+        for (rule, left, _), foot in zip(places, feet, strict=True):
             self.front.append(node("text", rule.label, x=left, y=foot - 5, class_=f"rule-label {rule.tone}"))
 
     def _vertical(self, rule: Rule, scale: Scale, top: float, bottom: float) -> None:
@@ -108,8 +109,8 @@ class Canvas:
             self.front.append(text)
 
     def rules_across(self, rules: Sequence[Rule], scale: Scale, left: float) -> None:
-        """Rules on y, each with its label above its line, or below where the rule above it is too near."""
-        right, above = WIDTH - RIGHT, -WIDTH
+        """Rules on y, each with its label above its line at the right, or left of a label that is in the way."""
+        right, taken, end = WIDTH - RIGHT, -WIDTH, 0.0
         for rule in sorted(rules, key=lambda rule: scale.pinned(rule.at)):
             place = scale.pinned(rule.at)
             if rule.shade:
@@ -117,11 +118,11 @@ class Canvas:
                 area = node("rect", x=left, y=top, width=right - left, height=foot - top, class_="shade")
                 self.back.append(area)
             self.front.append(_reference(rule, node("path", d=f"M{left:.2f} {place:.2f}H{right:.2f}")))
-            near = place - max(above, scale.end) < 15
-            text = node("text", rule.label, x=right - 4, y=place + (12 if near else -4), text_anchor="end")
-            text.set("class", f"rule-label {rule.tone}")
-            self.front.append(text)
-            above = place
+            down = place - 4 if place - 15 > scale.end else place + 12
+            end = end if abs(down - taken) < 13 else right - 4
+            class_ = f"rule-label {rule.tone}"
+            self.front.append(node("text", rule.label, x=end, y=down, text_anchor="end", class_=class_))
+            taken, end = down, end - width(rule.label, SMALL) - 8
 
     def picture(self, title: str, linked: bool) -> Element:
         """The whole as an ``svg`` element: an image to screen readers, unless links in it must stay reachable."""

@@ -155,6 +155,15 @@ def test_labels_of_rules_never_overlap() -> None:
         assert all(line != other or right < start or end < left for other, start, end in boxes[index + 1 :])
 
 
+def test_labels_of_near_levels_stand_side_by_side() -> None:
+    rules = [Rule(0.5, "best", "y"), Rule(0.501, "margin", "y"), Rule(1.0, "top", "y"), Rule(0.0, "floor", "y")]
+    root = drawn(Chart("t", X, Axis("y", low=0.0, high=1.0), [Points("a", [Point(1, 0.2)]), *rules]))
+    spots = {text.text: (float(text.get("x", "")), float(text.get("y", ""))) for text in of_class(root, "rule-label")}
+    assert spots["margin"][0] == spots["top"][0] == spots["floor"][0] > spots["best"][0] + 30
+    _, _, top, bottom = frame(root)
+    assert all(top < down < bottom for _, down in spots.values())
+
+
 def test_a_rule_shades_its_side() -> None:
     root = drawn(
         Chart("t", Axis("x", low=0.0, high=10.0), Y, [Points("a", [Point(1, 1)]), Rule(4.0, "edge", shade="above")])

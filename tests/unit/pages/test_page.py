@@ -5,8 +5,8 @@ from html.parser import HTMLParser
 from xml.etree.ElementTree import fromstring
 
 import pytest
-from worked_pages import examples, response_curve
 from test_chart import HOSTILE
+from worked_pages import examples, response_curve
 
 from lorelab.pages.page import Code, Details, Figure, Heading, Paragraph, Verdict, page, picture
 from lorelab.pages.table import Cell, Table
