@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 from xml.etree.ElementTree import Element
 
-from lorelab.pages.frame import RIGHT, SMALL, WIDTH, Canvas
+from lorelab.pages.frame import RIGHT, SMALL, WIDTH, Canvas, ticks_of
 from lorelab.pages.marks import Axis, Line, Mark, Point, Points, Rule
 from lorelab.pages.nodes import node, safe_href, width
 from lorelab.pages.numbers import interval, number, tick_labels
@@ -26,8 +26,8 @@ SHAPES = (
 CROSS = "M-3.5 -3.5L3.5 3.5M-3.5 3.5L3.5 -3.5"
 BEADS = 9
 """Markers on a line that has no points of its own."""
-LANE = 18.0
-"""Height of the lane beyond the worse end of the y axis in which diverged points stand."""
+LANE, GAP = 18.0, 6.0
+"""Height of the lane beyond the worse end of the y axis in which diverged points stand, and its distance from it."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Chart:
     x: Axis
     y: Axis
     marks: Sequence[Mark]
-    height: float = 210.0
-    """Of the area between the axes; the width is 440 with all labels."""
+    height: float = 200.0
+    """Of the area between the axes; the width is 400 with all labels."""
 
     def draw(self) -> Element:
         """The ``svg`` element, to stand in a page; ``page.picture`` makes a file of its own of it."""
@@ -76,9 +76,9 @@ def _draw(chart: Chart) -> Element:
     plot = _layout(chart, series, lines, clouds, rules, lost)
     canvas.legend([_entry(plot, name, lines, clouds) for name in series] if len(series) > 1 else [])
     lane_above = lost and chart.y.better == "lower"
-    height = chart.height + (LANE if lost else 0)
+    height = chart.height + (LANE + GAP if lost else 0)
     canvas.labels_above([rule for rule in rules if rule.axis == "x"], plot.x, height, chart.y.label)
-    plot = _moved(plot, canvas.down + (LANE if lane_above else 0), lane_above)
+    plot = _moved(plot, canvas.down + (LANE + GAP if lane_above else 0), lane_above)
     if lost:
         _lane(canvas, plot)
     canvas.y_axis(chart.y, plot.y, plot.x.start)
@@ -92,9 +92,7 @@ def _draw(chart: Chart) -> Element:
         elif isinstance(mark, Points):
             canvas.back.extend(_point(plot, mark.series, point) for point in mark.points)
     if not any(line.x for line in lines) and not any(cloud.points for cloud in clouds):
-        middle = node("text", "no data", x=(plot.x.start + plot.x.end) / 2, y=(plot.y.start + plot.y.end) / 2)
-        middle.attrib |= {"class": "text", "text-anchor": "middle"}
-        canvas.front.append(middle)
+        canvas.front.append(node("text", "no data", x=plot.x.start + 12, y=plot.y.end + 24, class_="text"))
     linked = any(point.href for cloud in clouds for point in cloud.points)
     return canvas.picture(chart.title, linked)
 
@@ -109,7 +107,7 @@ def _layout(
         *(chain(line.y, line.low, line.high) for line in lines), (point.y for point in points), _at(rules, "y")
     )
     y = fit(upwards, chart.height, 0.0, chart.y.log, chart.y.low, chart.y.high)
-    labels = [*tick_labels(y.ticks(6), chart.y.log), *(["diverged"] if lost else [])]
+    labels = [*tick_labels(ticks_of(chart.y, y), chart.y.log), *(["diverged"] if lost else [])]
     left = max([24.0, *(width(label, SMALL) + 10 for label in labels)])
     x = fit(across, left, WIDTH - RIGHT, chart.x.log, chart.x.low, chart.x.high)
     return _Plot(chart, x, y, 0.0, series)
@@ -118,7 +116,8 @@ def _layout(
 def _moved(plot: _Plot, top: float, lane_above: bool) -> _Plot:
     height = plot.chart.height
     y = Scale(plot.y.low, plot.y.high, top + height, top, plot.y.log)
-    return _Plot(plot.chart, plot.x, y, top - LANE / 2 if lane_above else top + height + LANE / 2, plot.series)
+    lane = top - GAP - LANE / 2 if lane_above else top + height + GAP + LANE / 2
+    return _Plot(plot.chart, plot.x, y, lane, plot.series)
 
 
 def _at(rules: list[Rule], axis: str) -> Iterator[float]:
@@ -161,8 +160,8 @@ def _curve(plot: _Plot, line: Line) -> Element:
 
 
 def _beads(plot: _Plot, line: Line) -> Iterator[Element]:
-    """Some of a line's own values as markers that say what they are; each series at other places, to keep them apart."""
-    stride = -(-len(line.x) // BEADS)
+    """Some of a line's own values as markers that say what they are; each series at places of its own."""
+    stride = max(-(-len(line.x) // BEADS), 1)
     for index in range(plot.series.index(line.series) * stride // len(plot.series), len(line.x), stride):
         if math.isfinite(line.y[index]) and plot.x.holds(line.x[index]) and plot.y.holds(line.y[index]):
             said = number(line.y[index])

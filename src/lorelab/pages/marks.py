@@ -21,6 +21,8 @@ class Axis:
     high: float | None = None
     better: Literal["higher", "lower"] = "higher"
     """Which way is better: diverged points stand at the other end."""
+    whole: bool = False
+    """Only whole numbers are labelled: trials, epochs, seeds."""
 
     def __post_init__(self) -> None:
         if self.log and any(end is not None and end <= 0 for end in (self.low, self.high)):

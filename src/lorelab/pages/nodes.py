@@ -29,7 +29,7 @@ def node(name: str, /, *content: Element | str | None, **attributes: str | float
 
 
 def markup(element: Element) -> str:
-    """The element as HTML; for SVG elements it is well-formed XML at the same time."""
+    """The element as HTML."""
     return tostring(element, encoding="unicode", method="html")
 
 
@@ -46,7 +46,8 @@ def pixels(value: float) -> str:
 
 def safe_href(href: str) -> str:
     """``href``, if it is a web address or relative; anything else (``javascript:``) could run code and is refused."""
-    scheme = re.match(r"\s*([a-zA-Z][a-zA-Z0-9+.\-]*):", clean(href))
+    # Browsers drop control characters and blanks before they look for a scheme.
+    scheme = re.match(r"([a-zA-Z][a-zA-Z0-9+.\-]*):", re.sub(r"[\x00-\x20]", "", href))
     if scheme and scheme[1].lower() not in {"http", "https"}:
         raise ValueError(f"link {href!r}: expected http://, https:// or a relative address")
     return href

@@ -59,15 +59,16 @@ def tick_labels(ticks: Sequence[float], log: bool = False) -> tuple[str, ...]:
         return tuple(_power_label(tick) for tick in ticks)
     step = min((after - before for before, after in pairwise(ticks)), default=largest)
     decimals = max(-math.floor(math.log10(step) + 1e-9), 0) if step > 0 else 0
-    if largest >= 1e7 or decimals > 5:
-        return tuple(_power_label(tick) for tick in ticks)
+    if largest >= 1e7 or largest < 1e-4:
+        digits = 6 if step <= 0 else min(math.ceil(math.log10(largest / step)) + 1, 16)
+        return tuple(_power_label(tick, digits) for tick in ticks)
     return tuple(_written(f"{tick:,.{decimals}f}", False) for tick in ticks)
 
 
-def _power_label(tick: float) -> str:
+def _power_label(tick: float, digits: int = 6) -> str:
     if tick == 0:
         return "0"
-    mantissa, exponent = f"{tick:.6e}".split("e")
+    mantissa, exponent = f"{tick:.{digits}e}".split("e")
     short, power = _trimmed(mantissa), power_of_ten(int(exponent))
     return power if short == "1" else f"{short}×{power}".replace("-", "−")
 

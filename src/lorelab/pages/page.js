@@ -53,7 +53,10 @@
       touched = mark && mark !== near ? mark : null;
       if (mark) show(mark, event.clientX, event.clientY);
     });
-    chart.addEventListener("click", (event) => touched && event.preventDefault());
+    chart.addEventListener("click", (event) => {
+      if (touched) event.preventDefault();
+      touched = null;
+    });
     chart.addEventListener("focusin", (event) => {
       const mark = event.target.querySelector(".mark");
       const box = mark?.getBoundingClientRect();
@@ -61,6 +64,7 @@
     });
     chart.addEventListener("focusout", hide);
   }
+  addEventListener("pointerdown", (event) => event.target.closest(".chart") || hide());
   addEventListener("scroll", hide, { passive: true });
   addEventListener("keydown", (event) => event.key === "Escape" && hide());
 

@@ -73,6 +73,7 @@ def _row(row: Row, scale: Scale, top: float, signed: bool) -> Element:
     end = WIDTH - RIGHT
     room = end - LEFT - width(text, TEXT) - 30
     parts = [
+        node("rect", x=0.0, y=top + 2, width=WIDTH, height=15.0, class_="strip"),
         node("text", shorten(row.label, TEXT, room), x=LEFT, y=top + 14, class_="text"),
         node("text", text, x=end - (16 if sign else 0), y=top + 14, class_="text number", text_anchor="end"),
         node("text", sign, x=end, y=top + 14, class_="sign", text_anchor="end") if sign else None,

@@ -15,7 +15,7 @@ from lorelab.pages.numbers import number
 class Cell:
     """A value with more to it: a link, a tone, words of its own or a title shown on hovering."""
 
-    value: str | float | None
+    value: str | bool | float | None
     text: str = ""
     """Shown instead of ``value``, by which the column is still sorted."""
     href: str = ""
@@ -23,7 +23,7 @@ class Cell:
     title: str = ""
 
 
-Value = str | float | None | Cell
+Value = str | bool | float | None | Cell
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,7 @@ class Table:
         body = [node("tr", *map(_cell, row, classes)) for row in rows]
         caption = node("caption", self.caption) if self.caption else None
         table = node("table", caption, node("thead", node("tr", *names)), node("tbody", *body), class_="sortable")
-        box = node("div", table, class_="scroll", tabindex="0", role="region")
-        box.set("aria-label", self.caption or "table")
-        return box
+        return node("div", table, class_="scroll", tabindex="0", role="region", aria_label=self.caption or "table")
 
 
 def _is_numeric(cells: Sequence[Cell]) -> bool:
@@ -75,7 +73,7 @@ def _cell(cell: Cell, class_: str | None) -> Element:
     return node("td", sign, content, class_=classes, data_value=sort_by, title=cell.title or None)
 
 
-def _shown(value: str | float | None) -> tuple[str, str | None]:
+def _shown(value: str | bool | float | None) -> tuple[str, str | None]:
     """What is written, and for numbers what JavaScript's Number() reads."""
     if isinstance(value, bool):
         return "yes" if value else "no", None

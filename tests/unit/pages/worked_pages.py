@@ -1,6 +1,6 @@
 """Worked examples: one page with every picture that sweeps and studies draw, on made-up numbers.
 
-`python tests/unit/pages/examples.py FILE` writes it, to be looked at.
+`python tests/unit/pages/worked_pages.py FILE` writes it, to be looked at.
 """
 
 import math
@@ -54,7 +54,7 @@ def best_so_far() -> Chart:
     trials = [Point(n, values[n], f"trial {n}\noptimizer.lr=0.01") for n in numbers if n not in pruned]
     stopped = [Point(n, values[n], f"trial {n}, pruned") for n in sorted(pruned)]
     marks = [Points("finished", trials), Points("pruned", stopped), Line("best so far", numbers, best, step=True)]
-    return Chart("Best validation loss so far", Axis("trial"), Axis("val/loss", better="lower"), marks)
+    return Chart("Best validation loss so far", Axis("trial", whole=True), Axis("val/loss", better="lower"), marks)
 
 
 def importances() -> Rows:
@@ -102,7 +102,7 @@ def examples() -> str:
         [("effect", "+0.001"), ("95 % interval", "[−0.006, +0.008]"), ("margin", "0.005"), ("seeds", "10 per arm")],
     )
     columns = ("trial", "run", "status", "val/accuracy", "optimizer.lr", "model.width", "seconds", "cached")
-    ends = ("good", "finished"), ("bad", "diverged"), ("open", "pruned")
+    ends = ("good", "finished"), ("bad", "diverged"), ("plain", "pruned")
     rows = []
     for n in range(8):
         tone, status = ends[n % 3]
