@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from rich.console import Console
 
-from lorelab.cli.runs import empty_table, number, show
 from lorelab.records import RunRecord
-
-
-def print_outcomes(records: Sequence[RunRecord]) -> None:
-    """One line per run of a multirun, in the order they ended, and where to look."""
-    monitor = records[0].monitor
-    table = empty_table(["run", "status", monitor, "time"], right=[monitor, "time"])
-    for record in records:
-        table.add_row(record.name, str(record.status), number(record.score), f"{record.seconds:.1f} s")
-    show(table)
-    print("\nlook: lorelab compare --by PARAMETER --sweep latest | lorelab runs | lorelab ui")
 
 
 def print_outcome(record: RunRecord, console: Console | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,11 +24,11 @@ if TYPE_CHECKING:
     from lorelab.records import RunRecord
 
 _NO_CONFIG = ("-h", "--help", "--hydra-help", "--shell-completion", "-sc", "--version")
+WORKER = "LORELAB_WORKER"
+"""Set for a worker of a sweep, whose command line was checked already."""
+_MANY = ("-m", "--multirun")
 _LOOKS_ONLY = ("--cfg", "-c", "--info", "-i")
 _WITH_A_VALUE = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--package", "-p", *_LOOKS_ONLY)
-
-_ended: list[RunRecord] = []
-"""Of this process's multirun, for the table at its end."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -44,18 +45,12 @@ def main(argv: Sequence[str]) -> int:
             if run not in ("", "null"):
                 _resume(argv, run)
                 return 0
-            if not any(word.partition("=")[0] in _NO_CONFIG for word in argv):
+            if WORKER not in os.environ and not any(word.partition("=")[0] in _NO_CONFIG for word in argv):
                 _check(argv)
             decorate(run_job)()
     except Interrupted as stop:
         print(f"lorelab train: {stop}", file=sys.stderr)
         return stop.exit_code
-    finally:
-        if _ended:
-            from lorelab.cli.outcome import print_outcomes
-
-            print_outcomes(_ended)
-            _ended.clear()
     return 0
 
 
@@ -82,7 +77,7 @@ def run_job(cfg: DictConfig) -> float | None:
             raise  # the other jobs go on; Hydra reports this one at the end
         print(f"lorelab train: {error}", file=sys.stderr)
         raise SystemExit(2) from error
-    _show(record, cfg.progress, many=many)
+    _show(record, cfg.progress)
     return record.score
 
 
@@ -94,11 +89,8 @@ def _threads() -> int:
     return torch.get_num_threads()
 
 
-def _show(record: RunRecord, progress: str, *, many: bool = False) -> None:
+def _show(record: RunRecord, progress: str) -> None:
     if progress == "quiet":
-        return
-    if many:
-        _ended.append(record)
         return
     from lorelab.cli.outcome import print_outcome
 
@@ -127,17 +119,26 @@ def _check(argv: Sequence[str]) -> None:
             overrides.append(word)
     other = options.get("--config-path", options.get("-cp"))
     folder = options.get("--config-dir", options.get("-cd"))
-    composed = compose_all(
-        overrides,
+    compose = functools.partial(
+        compose_all,
         config_dir=str(Path(folder).absolute()) if folder else None,
         conf=(Path(__file__).parent / other).resolve() if other else CONF,  # as Hydra understands a relative path
         config_name=options.get("--config-name", options.get("-cn", "config")),
     )
+    composed = compose(overrides)
     if any(name in options for name in _LOOKS_ONLY):  # a config that cannot run can be looked at
         return
     from lorelab.config.validate import validate
 
     problems: list[Problem] = []
+    search = composed[0].cfg.get("search") if composed else None
+    if search is not None and not set(argv) & set(_MANY):
+        where, found = composed[0].origin.of("search"), "a search of one run"
+        problems.append(Problem(where, found, "many runs", "lorelab train -m ..., or leave out search"))
+    elif search is not None:
+        from lorelab.sweeps.check import varied
+
+        composed = [one for line in varied(search, overrides) for one in compose(line)] or composed
     for each in composed:
         try:
             validate(each.cfg, each.origin)

@@ -91,11 +91,11 @@ def _is_group(override: Override, loader: ConfigLoader) -> bool:
 
 
 def _swept(override: Override) -> list[str]:
-    """The values of an override as text, one unless it is a sweep; an interval stands for its start."""
+    """The values of an override as text, one unless it is a sweep; an interval stands for its ends."""
     if not override.is_sweep_override():
         return [override.get_value_element_as_str()]
     if override.is_interval_sweep():
-        return [str(override.value().start)]  # type: ignore[union-attr]
+        return [str(override.value().start), str(override.value().end)]  # type: ignore[union-attr]
     return list(override.sweep_string_iterator())
 
 

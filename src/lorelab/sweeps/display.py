@@ -15,8 +15,8 @@ from lorelab.training.progress import clock
 _TERMINAL_S, _PLAIN_S = 0.5, 10.0
 
 
-def status_line(name: str, trials: Sequence[Trial], total: int, direction: str, left: float | None = None) -> str:
-    """The state of a sweep in one line; ``left``: seconds."""
+def status_line(name: str, trials: Sequence[Trial], total: int, direction: str) -> str:
+    """The state of a sweep in one line."""
     ends = [trial.status for trial in trials]
     counts = {str(status): ends.count(status) for status in TrialStatus if status in ends}
     done = counts.pop("finished", 0)
@@ -24,8 +24,6 @@ def status_line(name: str, trials: Sequence[Trial], total: int, direction: str, 
     best = next(iter(best_first(trials, direction)), None)
     if best is not None:
         words.append(f"best {best.value:.5g} (trial {best.number})")
-    if left is not None:
-        words.append(f"{clock(left)} left")
     return f"{name}: " + "  ".join(words)
 
 
@@ -62,13 +60,15 @@ class Display:
 
     def _show(self, last: bool = False) -> None:
         trials = self._trials()
-        text = status_line(self._name, trials, self._total, self._direction, None if last else self._left(trials))
+        text = status_line(self._name, trials, self._total, self._direction)
+        changed, self._shown = text != self._shown, text
+        if (left := self._left(trials)) is not None and not last:
+            text += f"  {clock(left)} left"
         if self.mode == "line":
             width = shutil.get_terminal_size().columns
             self._write("\r\x1b[2K" + text[: width - 1] + ("\n" if last else ""))
-        elif text != self._shown:
+        elif changed:
             self._write(text + "\n")
-        self._shown = text
 
     def _left(self, trials: Sequence[Trial]) -> float | None:
         done = _done(trials)

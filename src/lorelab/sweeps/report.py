@@ -61,7 +61,7 @@ def _best_so_far(summary: Summary) -> Chart:
         if any(trial.status is status for trial in ended)
     ]  # fmt: skip
     marks.append(Line("best so far", steps, best, step=True))
-    return Chart("Value by trial", Axis("trials that ended"), _axis(summary), marks)
+    return Chart("Value by trial", Axis("trials that ended", whole=True), _axis(summary), marks)
 
 
 def _response(summary: Summary, each: Dimension) -> Chart | None:

@@ -23,7 +23,7 @@ from lorelab.sweeps.journal import storage
 from lorelab.sweeps.settings import Factory
 from lorelab.sweeps.space import Dimension, Value, draw
 from lorelab.sweeps.trials import Outcome, Trial, TrialRun, TrialStatus
-from lorelab.tracking.liveness import is_gone, marks
+from lorelab.tracking.liveness import HOST, PROCESS, is_gone, marks
 
 SWEEP = "LORELAB_SWEEP"
 """Set for the workers of a sweep: the marks of the process that they work for, as JSON."""
@@ -149,6 +149,15 @@ class Search:
     def trials(self) -> list[Trial]:
         """All trials by number."""
         return [self._plain(trial) for trial in self._study.get_trials(deepcopy=False)]
+
+    def processes_here(self) -> set[int]:
+        """Ids of the live processes of this host that work on a trial."""
+        claims = [
+            trial.user_attrs.get("claim")
+            for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        ]
+        mine = [claim["worker"] for claim in claims if claim is not None and not is_gone(claim["worker"])]
+        return {int(json.loads(each[PROCESS])["pid"]) for each in mine if each[HOST] == self._me[HOST]}
 
     def importances(self) -> dict[str, float]:
         """Share of each parameter in how the finished trials' values vary (PED-ANOVA); {} where they cannot tell."""

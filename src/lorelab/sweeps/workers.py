@@ -20,7 +20,7 @@ from lorelab.sweeps.search import SWEEP
 from lorelab.tracking.liveness import marks
 
 WORKER = "LORELAB_WORKER"
-"""Set for a worker: its number."""
+"""Set for a worker: its number. Its command line was checked by the process it works for."""
 POLL_SECONDS = 0.2
 _GRACE_SECONDS = 10.0
 _MOST_EARLY_DEATHS = 3

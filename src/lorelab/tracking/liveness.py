@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lorelab.errors import StoreError
 
-PROCESS, HEARTBEAT = "lorelab.process", "lorelab.heartbeat"
+HOST, PROCESS, HEARTBEAT = "lorelab.host", "lorelab.process", "lorelab.heartbeat"
 BEAT_SECONDS = 30.0
 SILENT_SECONDS = 4 * BEAT_SECONDS
 """Without a heartbeat for so long, a run that this host began before it was started anew is taken for dead."""
@@ -26,7 +26,7 @@ def marks() -> dict[str, str]:
 
     me = psutil.Process()
     about = _place() | {"pid": me.pid, "started": round(me.create_time(), 2)}
-    return {"lorelab.host": socket.gethostname(), PROCESS: json.dumps(about)} | heartbeat()
+    return {HOST: socket.gethostname(), PROCESS: json.dumps(about)} | heartbeat()
 
 
 def heartbeat() -> dict[str, str]:
