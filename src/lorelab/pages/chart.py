@@ -70,7 +70,6 @@ def _draw(chart: Chart) -> Element:
     clouds = [mark for mark in chart.marks if isinstance(mark, Points)]
     rules = [mark for mark in chart.marks if isinstance(mark, Rule) and math.isfinite(mark.at)]
     series = tuple(dict.fromkeys(mark.series for mark in chart.marks if not isinstance(mark, Rule)))
-    marked = {cloud.series for cloud in clouds}
     canvas.head(chart.title)
     lost = any(_diverged(point) for cloud in clouds for point in cloud.points)
     plot = _layout(chart, series, lines, clouds, rules, lost)
@@ -85,16 +84,22 @@ def _draw(chart: Chart) -> Element:
     canvas.x_axis(chart.x, plot.x, canvas.down, canvas.down + height)
     canvas.back.append(_clipped(plot, [_band(plot, line) for line in lines if len(line.low)]))
     canvas.rules_across([rule for rule in rules if rule.axis == "y"], plot.y, plot.x.start)
-    for mark in chart.marks:
-        if isinstance(mark, Line):
-            canvas.back.append(_clipped(plot, [_curve(plot, mark)]))
-            canvas.back.extend([] if mark.series in marked or mark.step else _beads(plot, mark))
-        elif isinstance(mark, Points):
-            canvas.back.extend(_point(plot, mark.series, point) for point in mark.points)
-    if not any(line.x for line in lines) and not any(cloud.points for cloud in clouds):
+    canvas.back.extend(chain(*(_elements(plot, mark) for mark in chart.marks)))
+    if not any(len(line.x) for line in lines) and not any(len(cloud.points) for cloud in clouds):
         canvas.front.append(node("text", "no data", x=plot.x.start + 12, y=plot.y.end + 24, class_="text"))
     linked = any(point.href for cloud in clouds for point in cloud.points)
     return canvas.picture(chart.title, linked)
+
+
+def _elements(plot: _Plot, mark: Mark) -> Iterator[Element]:
+    """A curve, with beads unless points of its series mark it or it is a staircase; or a cloud of points."""
+    if isinstance(mark, Line):
+        yield _clipped(plot, [_curve(plot, mark)])
+        marked = any(isinstance(other, Points) and other.series == mark.series for other in plot.chart.marks)
+        if not marked and not mark.step:
+            yield from _beads(plot, mark)
+    elif isinstance(mark, Points):
+        yield from (_point(plot, mark.series, point) for point in mark.points)
 
 
 def _layout(

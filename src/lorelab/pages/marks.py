@@ -45,8 +45,10 @@ class Line:
     """Each value holds until the next ``x``, as the best value so far does."""
 
     def __post_init__(self) -> None:
-        counts = {len(values) for values in (self.x, self.y, self.low or self.y, self.high or self.y)}
-        if len(counts) > 1 or bool(len(self.low)) != bool(len(self.high)):
+        counts = [len(values) for values in (self.x, self.y, self.low, self.high)]
+        if counts[2:] == [0, 0]:
+            counts[2:] = []
+        if len(set(counts)) > 1:
             raise ValueError(f"line {self.series!r}: x, y, low and high have {counts} values; expected one count")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from xml.etree.ElementTree import Element
 
 from lorelab.pages.marks import SIGNS, Tone
@@ -61,7 +62,7 @@ def _is_numeric(cells: Sequence[Cell]) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _cell(cell: Cell, class_: str | None) -> Element:

@@ -2,6 +2,7 @@ import math
 import re
 from xml.etree.ElementTree import Element, fromstring, tostring
 
+import numpy as np
 import pytest
 
 from lorelab.pages.chart import Chart
@@ -99,6 +100,13 @@ def test_what_lies_outside_a_set_axis_stands_hollow_at_its_edge() -> None:
     assert above[1] == pytest.approx(top)
     assert nowhere[0] == pytest.approx(left)
     assert "y: 500" in titles(root)[1]
+
+
+def test_arrays_are_drawn_as_lists_are() -> None:
+    columns = [[0.0, 1.0, 2.0], [1.0, 2.0, 4.0], [0.5, 1.5, 3.5], [1.5, 2.5, 4.5]]
+    lists = Chart("t", X, Y, [Line("a", *columns), Points("b", [Point(1.0, 2.0)])])
+    arrays = Chart("t", X, Y, [Line("a", *map(np.array, columns)), Points("b", [Point(np.float64(1), np.int64(2))])])
+    assert picture(arrays) == picture(lists)
 
 
 def test_a_line_breaks_where_its_value_is_not_finite() -> None:

@@ -1,6 +1,7 @@
 import math
 from xml.etree.ElementTree import Element
 
+import numpy as np
 import pytest
 
 from lorelab.pages.table import Cell, Table
@@ -33,6 +34,14 @@ def test_columns_are_sorted_by_the_number_and_not_by_its_writing() -> None:
 
 def test_a_column_with_one_word_is_a_column_of_words() -> None:
     assert [header.get("class") for header in Table(["x"], [[1], ["one"]]).draw().iter("th")] == [None]
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    table = Table(["x", "y"], [[np.int64(1234), np.float64(0.5)]])
+    assert [(text(cell), cell.get("class"), cell.get("data-value")) for cell in cells(table)[0]] == [
+        ("1,234", "number", "1234.0"),
+        ("0.5", "number", "0.5"),
+    ]
 
 
 def test_truth_is_written_as_yes_and_no() -> None:
