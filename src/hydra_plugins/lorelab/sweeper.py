@@ -16,7 +16,7 @@ class LorelabSweeper(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keeps what ``sweep`` needs."""
-        self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
+        self.sweep_parts = hydra_context, task_function, config
 
     def sweep(self, arguments: list[str]) -> Any:
         """Runs what is missing of the sweep that the command line describes."""
@@ -24,7 +24,7 @@ class LorelabSweeper(Sweeper):
         from lorelab.sweeps.sweep import run
 
         try:
-            run(arguments, self.hydra_context, self.task_function, self.config)
+            run(arguments, *self.sweep_parts)
         except LorelabError as error:  # Hydra would show where in our code it was raised
             print(f"lorelab train: {error}", file=sys.stderr)
             raise SystemExit(2) from error

@@ -127,8 +127,12 @@ class _Job:
             return None
         from lorelab.tracking.mlflow_store import MLflowStore
 
-        store = MLflowStore(tracker.get("uri"), tracker.get("experiment"))  # type: ignore[union-attr,arg-type]
+        store = MLflowStore(tracker.get("uri"), tracker.get("experiment"))  # type: ignore[union-attr]
         filters = {"lorelab.sweep": self.about.name, "seed": str(seed)} | tags
-        mine = [run for run in store.runs(filters=filters) if ("lorelab.confirms" in run.tags) == (self.confirms is not None)]
+        mine = [
+            run
+            for run in store.runs(filters=filters)
+            if ("lorelab.confirms" in run.tags) == (self.confirms is not None)
+        ]
         stopped = [run for run in mine if run.status in (RunStatus.KILLED, RunStatus.FAILED)]
         return stopped[0] if stopped else None

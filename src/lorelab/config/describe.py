@@ -76,7 +76,10 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _is_parameter(key: str) -> bool:
     first, last = key.split(".", maxsplit=1)[0], key.rsplit(".", maxsplit=1)[-1]
-    return first not in ("paths", "tracker", "progress", "tags", "force", "resume", "search", "sweep") and last not in RESERVED
+    return (
+        first not in ("paths", "tracker", "progress", "tags", "force", "resume", "search", "sweep")
+        and last not in RESERVED
+    )
 
 
 def _name(cfg: DictConfig, origin: Origin) -> str:

@@ -39,7 +39,9 @@ class Confirmed:
         return self.selected - self.mean
 
 
-def pairs(trials: Sequence[Trial], begun: Sequence[Trial], direction: str, best: int, seeds: int, seed: int) -> Proposals:
+def pairs(
+    trials: Sequence[Trial], begun: Sequence[Trial], direction: str, best: int, seeds: int, seed: int
+) -> Proposals:
     """Which (trial, seed) to confirm: those begun already, in their order, then what the best trials still lack."""
     there: list[Mapping[str, Value]] = [dict(each.params) for each in begun]
     wanted: list[Mapping[str, Value]] = [

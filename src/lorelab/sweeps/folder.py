@@ -16,6 +16,7 @@ from filelock import FileLock
 
 from lorelab.errors import LorelabError, nearest
 from lorelab.paths import ROOT
+from lorelab.sweeps.trials import Direction
 
 ABOUT, STOP = "sweep.json", "stop"
 SWEEPS = ROOT / "outputs" / "sweeps"
@@ -28,7 +29,7 @@ class About:
     name: str
     identity: Mapping[str, Any]
     code: str
-    direction: str
+    direction: Direction
     monitor: str
     total: int
     command: tuple[str, ...]

@@ -67,7 +67,9 @@ class Loop:
 
     def gives_up(self) -> bool:
         """Whether the last ``max_failures`` trials since this process began all failed."""
-        recent = sorted((t for t in self.search.trials() if (t.ended or 0.0) > self._begun), key=lambda t: t.ended or 0.0)
+        recent = sorted(
+            (t for t in self.search.trials() if (t.ended or 0.0) > self._begun), key=lambda t: t.ended or 0.0
+        )
         last = recent[-self.plan.settings.max_failures :]
         return len(last) == self.plan.settings.max_failures and all(t.status is TrialStatus.FAILED for t in last)
 

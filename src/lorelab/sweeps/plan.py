@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -23,6 +23,7 @@ from lorelab.sweeps.local import Composer
 from lorelab.sweeps.search import Proposals
 from lorelab.sweeps.settings import GridSampler, SearchSettings, SweepSettings
 from lorelab.sweeps.space import Dimension, Value, dimension, grid
+from lorelab.sweeps.trials import Direction
 from lorelab.training.provenance import code_version
 
 _NOT_ITS_OWN = ("trials", "confirm_best", "confirm_seeds", "storage")
@@ -43,7 +44,7 @@ class Plan:
     outside: Mapping[str, str]
     """Values of keys that do not vary and that a condition names."""
     total: int
-    direction: Literal["maximize", "minimize"]
+    direction: Direction
     monitor: str
     seed: int
     settings: SweepSettings
@@ -165,8 +166,10 @@ def _identity(base: DictConfig, dimensions: Sequence[Dimension], search: SearchS
     found: dict[str, Any] = {"config": kept, "space": [each.to_dict() for each in dimensions]}
     if search is not None:
         flat = flatten(plain["search"])
-        found["search"] = {key: str(value) for key, value in flat.items() if not lies_below(key, (*_NOT_ITS_OWN, "space"))}
-    return json.loads(json.dumps(found))  # type: ignore[no-any-return]
+        found["search"] = {
+            key: str(value) for key, value in flat.items() if not lies_below(key, (*_NOT_ITS_OWN, "space"))
+        }
+    return json.loads(json.dumps(found))
 
 
 def _name(what: str, kind: str, identity: Mapping[str, Any], force: bool) -> str:
@@ -175,7 +178,7 @@ def _name(what: str, kind: str, identity: Mapping[str, Any], force: bool) -> str
     return f"{what}-{kind}-{digest}{mark}".replace("_", "-").replace("/", "-")
 
 
-def _direction(base: DictConfig, search: SearchSettings | None) -> Literal["maximize", "minimize"]:
+def _direction(base: DictConfig, search: SearchSettings | None) -> Direction:
     if search is not None and search.direction != "auto":
         return search.direction
     mode = base.task.get("mode")

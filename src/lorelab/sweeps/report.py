@@ -15,6 +15,7 @@ from lorelab.sweeps.space import Dimension
 from lorelab.sweeps.summary import Summary, confirmed_line, words_of
 from lorelab.sweeps.trials import Trial, TrialStatus
 
+
 def render(summary: Summary) -> str:
     """The sweep as a page that needs nothing but a browser."""
     best, counts = summary.best, ", ".join(f"{count} {status}" for status, count in summary.counts().items())
@@ -34,7 +35,7 @@ def render(summary: Summary) -> str:
     if summary.preset:
         parts += [Heading("Train with it"), Code(summary.preset)]
     parts += [Heading("Best value so far"), Figure(_best_so_far(summary), "Trials in the order they ended.")]
-    responses = [Figure(chart) for chart in map(lambda each: _response(summary, each), summary.dimensions) if chart]
+    responses = [Figure(chart) for each in summary.dimensions if (chart := _response(summary, each))]
     if responses:
         parts += [Heading("Response"), Gallery(responses)]
     if len(summary.importances) > 1:
@@ -46,7 +47,8 @@ def render(summary: Summary) -> str:
 
 def _best_so_far(summary: Summary) -> Chart:
     ended = sorted((t for t in summary.trials if t.value is not None and t.ended), key=lambda t: t.ended or 0.0)
-    steps, best = [], []
+    steps: list[float] = []
+    best: list[float] = []
     for step, trial in enumerate(ended, start=1):
         if trial.counts and trial.value is not None:
             known = [*best[-1:], trial.value]
@@ -80,7 +82,7 @@ def _response(summary: Summary, each: Dimension) -> Chart | None:
         return None
     xs = [point.x for points in groups.values() for point in points]
     log = each.log or (each.kind == "choice" and min(xs) > 0 and max(xs) / min(xs) >= 30)
-    marks: list[Points | Line | Rule] = [Points(series, sorted(points, key=lambda p: p.x)) for series, points in groups.items()]
+    marks: list[Points | Line | Rule] = [Points(name, sorted(held, key=lambda p: p.x)) for name, held in groups.items()]
     if summary.best is not None and each.key in summary.best.params:
         marks.append(Rule(float(summary.best.params[each.key]), "best", tone="good"))
     return Chart(f"{summary.monitor} against {each.key}", Axis(each.key, log=log), _axis(summary), marks)
@@ -88,8 +90,8 @@ def _response(summary: Summary, each: Dimension) -> Chart | None:
 
 def _categories(summary: Summary) -> set[str]:
     """Keys whose few values tell the series of a picture apart."""
-    return {each.key for each in summary.dimensions
-            if each.kind == "choice" and 1 < len(each.choices) <= 6 and not all(map(_is_number, each.choices))}  # fmt: skip
+    choices = [each for each in summary.dimensions if each.kind == "choice" and 1 < len(each.choices) <= 6]
+    return {each.key for each in choices if not all(map(_is_number, each.choices))}
 
 
 def _table(summary: Summary) -> Table:

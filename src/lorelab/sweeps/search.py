@@ -22,7 +22,7 @@ from lorelab.sweeps.folder import About
 from lorelab.sweeps.journal import storage
 from lorelab.sweeps.settings import Factory
 from lorelab.sweeps.space import Dimension, Value, draw
-from lorelab.sweeps.trials import Outcome, Trial, TrialRun, TrialStatus
+from lorelab.sweeps.trials import Direction, Outcome, Trial, TrialRun, TrialStatus
 from lorelab.tracking.liveness import HOST, PROCESS, is_gone, marks
 
 SWEEP = "LORELAB_SWEEP"
@@ -51,7 +51,9 @@ class Proposals:
 
 
 class Search:
-    """The trials of one sweep, shared with every process that opens the same ``folder`` (or database: ``where``, see ``journal.storage``).
+    """The trials of one sweep, shared with every process that opens the same ``folder``.
+
+    ``where``: the storage, see ``journal.storage``.
 
     ``direction``: "maximize" or "minimize". ``attempts``: so many processes may die of one trial.
     """
@@ -60,7 +62,7 @@ class Search:
         self,
         folder: Path,
         name: str,
-        direction: str,
+        direction: Direction,
         *,
         where: str = "journal",
         pruner: Factory | None = None,

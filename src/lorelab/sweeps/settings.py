@@ -25,7 +25,7 @@ class SweepSettings:
     gpu_share: float = 1.0
     """Part of a GPU that one worker gets: 0.25 puts four workers on each."""
     batch: int | None = None
-    """Trials handed to a launcher of Hydra's at once (joblib, submitit); null: all of a grid, ``n_jobs`` of a search."""
+    """Trials handed to a launcher at once (joblib, submitit); null: all of a grid, ``n_jobs`` of a search."""
     max_failures: int = 5
     """So many trials that fail one after the other end the sweep."""
     attempts: int = 3

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 from filelock import BaseFileLock, Timeout
 from hydra.core.plugins import Plugins
@@ -102,8 +102,10 @@ def _end(plan: Plan, loop: Loop) -> None:
         print_summary(summary, plan.folder)
     failed = failures(summary.trials, plan.folder)
     if loop.gives_up():
-        failed.append(f"sweep {plan.name} gave up: its last {plan.settings.max_failures} trials failed, one after the "
-                      "other. Mend the cause and start it again with another sweep.name, or raise sweep.max_failures.")  # fmt: skip
+        failed.append(
+            f"sweep {plan.name} gave up: its last {plan.settings.max_failures} trials failed, one after the other. "
+            "Mend the cause and start it again with another sweep.name, or raise sweep.max_failures."
+        )
     if failed:
         print("\n".join(failed), file=sys.stderr)
         raise SystemExit(1)
@@ -119,7 +121,7 @@ def _about(plan: Plan) -> About:
         monitor=plan.monitor,
         total=plan.total,
         command=tuple(sys.argv[1:]),
-        cwd=os.getcwd(),
+        cwd=str(Path.cwd()),
         storage=search.storage if search else "journal",
         attempts=plan.settings.attempts,
         confirm=(search.confirm_best, search.confirm_seeds) if search else (0, 0),
@@ -143,9 +145,7 @@ def _workers(plan: Plan, alone: bool) -> tuple[int, int]:
     return wanted or max(1, gpus * int(1 / share)), gpus
 
 
-def _launcher(
-    plan: Plan, context: HydraContext, task_function: TaskFunction, config: DictConfig
-) -> Launcher:
+def _launcher(plan: Plan, context: HydraContext, task_function: TaskFunction, config: DictConfig) -> Launcher:
     """Hydra's, told where the sweep's folder is."""
     quoted = str(plan.folder).replace("\\", "\\\\").replace("'", "\\'")
     config.hydra.overrides.hydra.append(f"hydra.sweep.dir='{quoted}'")

@@ -6,9 +6,11 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from lorelab.sweeps.space import Value
+
+Direction = Literal["maximize", "minimize"]
 
 
 class TrialStatus(StrEnum):

@@ -41,8 +41,8 @@ class MLflowStore:
     ) -> Sequence[StoredRun]:
         """Runs that ``matches`` every filter, at most ``limit``; none if there is no store yet.
 
-        Runs that are no training (sweeps, studies, range tests: they have a tag ``lorelab.kind``) are found by asking for
-        their kind only.
+        Runs that are no training (sweeps, studies, range tests: they have a tag ``lorelab.kind``) are found by their
+        kind only.
         """
         wanted = dict(filters or {})
         found: list[StoredRun] = []

@@ -16,7 +16,7 @@ def test_every_bad_override_is_shown_at_once_with_the_nearest_name() -> None:
     assert "override optimizer.lrr=0.1\n  found:    no key 'lrr' under 'optimizer'" in message
     assert "did you mean 'lr'?" in message
     assert "did you mean 'trainer'" in message
-    assert "did you mean 'seed'?" in message
+    assert "did you mean 'seed'" in message
 
 
 def test_an_unknown_option_of_a_group_names_the_nearest_option() -> None:
