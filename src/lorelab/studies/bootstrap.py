@@ -19,8 +19,8 @@ RESAMPLES = 9_999
 def bca(
     values: Floats, confidence: float, rng: np.random.Generator, resamples: int = RESAMPLES
 ) -> tuple[Floats, Floats]:
-    """(...) ends of the bias-corrected and accelerated interval of the mean (Efron 1987; scipy's). ``values``: (..., n).
-    Where all values are equal, both ends are that value."""
+    """(...) ends of the bias-corrected and accelerated interval of the mean (Efron 1987; scipy's). Where all values
+    are equal, both ends are that value. ``values``: (..., n)."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
         interval = stats.bootstrap(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from lorelab.errors import LorelabError
 
@@ -66,7 +66,7 @@ def paired(
     if finite.size and (sign * finite).min() < lowest - SAME * abs(lowest):
         raise LorelabError(
             f"Paired differences: found a score of {sign * (sign * finite).min():g}, which is worse than the worst "
-            f"possible value {worst:g} (mode {mode}). Correct `worst` of the metric, or leave it out if it has no bound."
+            f"possible value {worst:g} (mode {mode}). Correct `worst`, or leave it out if the metric has no bound."
         )
     with np.errstate(invalid="ignore"):
         values = np.where(scores[0] == scores[1], 0.0, scores[0] - scores[1])
@@ -83,8 +83,8 @@ def resolution(scores: Floats) -> float:
     return float(different.min()) if different.size else 0.0
 
 
-def exceeds(values: Floats, threshold: ArrayLike) -> NDArray[np.bool_]:
+def exceeds(values: Floats, threshold: float) -> NDArray[np.bool_]:
     """``values > threshold``, where a difference by rounding alone counts as none. Last axis: one study's values."""
     size = np.abs(np.where(np.isfinite(values), values, 0.0)).max(axis=-1, keepdims=True)
     with np.errstate(invalid="ignore"):
-        return values > np.asarray(threshold) + SAME * np.maximum(size, np.abs(threshold))
+        return values > threshold + SAME * np.maximum(size, abs(threshold))

@@ -10,18 +10,30 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from lorelab.studies.differences import SAME, Floats, exceeds
-from lorelab.studies.signflip import subset_means
+from lorelab.studies.signflip import SignFlip, sign_flip
 
 FEW = 10
 """Below this many seeds Student's t alone is not calibrated on tied scores (benchmarks/README.md, calibration)."""
 
 
-class Location(Protocol):
-    """``above(t) < alpha / 2`` says the same as: the interval of confidence ``1 - alpha`` lies above ``t``."""
+class Tails(Protocol):
+    """One-sided p-values."""
+
+    def above(self, threshold: float) -> Floats:
+        """(...) against "it is at most ``threshold``"."""
+        ...
+
+    def below(self, threshold: float) -> Floats:
+        """(...) against "it is at least ``threshold``"."""
+        ...
+
+
+class Location(Tails, Protocol):
+    """``above(t) < tail`` says the same as: the interval of confidence ``1 - 2 * tail`` lies above ``t``."""
 
     @property
     def estimate(self) -> Floats:
@@ -30,14 +42,6 @@ class Location(Protocol):
 
     def interval(self, confidence: float) -> tuple[Floats, Floats]:
         """(...) lower and upper ends, two-sided and equal-tailed."""
-        ...
-
-    def above(self, threshold: ArrayLike) -> Floats:
-        """(...) one-sided p-value against "it is at most ``threshold``"."""
-        ...
-
-    def below(self, threshold: ArrayLike) -> Floats:
-        """(...) one-sided p-value against "it is at least ``threshold``"."""
         ...
 
 
@@ -61,13 +65,13 @@ class TMean:
         half = np.maximum(stats.t.isf(tail, self.df) * self.error, self.step * (1 - tail ** (1 / self.n)))
         return self.estimate - half, self.estimate + half
 
-    def above(self, threshold: ArrayLike) -> Floats:
+    def above(self, threshold: float) -> Floats:
         """(...) One-sided p-value."""
-        return self._tail(self.estimate - np.asarray(threshold))
+        return self._tail(self.estimate - threshold)
 
-    def below(self, threshold: ArrayLike) -> Floats:
+    def below(self, threshold: float) -> Floats:
         """(...) One-sided p-value."""
-        return self._tail(np.asarray(threshold) - self.estimate)
+        return self._tail(threshold - self.estimate)
 
     def _tail(self, distance: Floats) -> Floats:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -82,8 +86,7 @@ class SmallMean:
     largest it can have (at n = 5: 93.75 %, from the least to the greatest difference)."""
 
     t: TMean
-    means: Floats
-    """(..., 2ⁿ − 1) ascending, of all subsets of the differences."""
+    flips: SignFlip
 
     @property
     def estimate(self) -> Floats:
@@ -93,21 +96,23 @@ class SmallMean:
     def interval(self, confidence: float) -> tuple[Floats, Floats]:
         """(...) ends."""
         low, high = self.t.interval(confidence)
-        size = self.means.shape[-1]
-        rank = max(1, int((1 - confidence) / 2 * (size + 1)))
-        return np.minimum(low, self.means[..., rank - 1]), np.maximum(high, self.means[..., size - rank])
+        least, most = self.flips.interval(min(confidence, 1 - 2 * self._least_p))
+        return np.minimum(low, least), np.maximum(high, most)
 
-    def above(self, threshold: ArrayLike) -> Floats:
+    def above(self, threshold: float) -> Floats:
         """(...) One-sided p-value."""
-        return self._wider(self.t.above(threshold), exceeds(self.means, np.asarray(threshold)[..., None]))
+        return self._larger(self.t.above(threshold), self.flips.above(threshold))
 
-    def below(self, threshold: ArrayLike) -> Floats:
+    def below(self, threshold: float) -> Floats:
         """(...) One-sided p-value."""
-        return self._wider(self.t.below(threshold), exceeds(-self.means, -np.asarray(threshold)[..., None]))
+        return self._larger(self.t.below(threshold), self.flips.below(threshold))
 
-    def _wider(self, p: Floats, beyond: Floats) -> Floats:
-        short = (~beyond).sum(axis=-1)
-        return np.where(short > 0, np.maximum(p, (1 + short) / (beyond.shape[-1] + 1)), p)
+    @property
+    def _least_p(self) -> float:
+        return 1 / (self.flips.means.shape[-1] + 1)
+
+    def _larger(self, t: Floats, flips: Floats) -> Floats:
+        return np.where(flips > self._least_p, np.maximum(t, flips), t)
 
 
 @dataclass(frozen=True)
@@ -132,15 +137,15 @@ class Median:
             return -nothing, nothing
         return self.ordered[..., rank - 1], self.ordered[..., n - rank]
 
-    def above(self, threshold: ArrayLike) -> Floats:
+    def above(self, threshold: float) -> Floats:
         """(...) One-sided p-value."""
-        return self._sign(exceeds(self.ordered, np.asarray(threshold)[..., None]))
+        return self._sign(exceeds(self.ordered, threshold))
 
-    def below(self, threshold: ArrayLike) -> Floats:
+    def below(self, threshold: float) -> Floats:
         """(...) One-sided p-value."""
-        return self._sign(exceeds(-self.ordered, -np.asarray(threshold)[..., None]))
+        return self._sign(exceeds(-self.ordered, -threshold))
 
-    def _sign(self, beyond: Floats) -> Floats:
+    def _sign(self, beyond: NDArray[np.bool_]) -> Floats:
         n = beyond.shape[-1]
         return np.asarray(stats.binom.cdf((~beyond).sum(axis=-1), n, 0.5))
 
@@ -155,7 +160,7 @@ def student_t(values: Floats, step: ArrayLike = 0.0) -> TMean:
 def mean_of(values: Floats, step: ArrayLike = 0.0) -> TMean | SmallMean:
     """What decides about a mean: t from ten seeds on, below the wider of t and sign-flip. ``values``: (..., n)."""
     t = student_t(values, step)
-    return t if values.shape[-1] >= FEW else SmallMean(t, subset_means(values))
+    return t if values.shape[-1] >= FEW else SmallMean(t, sign_flip(values))
 
 
 def median_of(values: Floats) -> Median:

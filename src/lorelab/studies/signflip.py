@@ -8,9 +8,12 @@ Exact for symmetric differences of any shape; ties make it conservative.
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
 
-from lorelab.studies.differences import Floats, exceeds
+import numpy as np
+from numpy.typing import NDArray
+
+from lorelab.studies.differences import SAME, Floats, exceeds
 
 EXACT = 16
 """Up to this many differences all 2ⁿ subsets are taken; beyond, 2¹⁶ − 1 random ones and the observed one."""
@@ -29,23 +32,36 @@ def subset_means(values: Floats, rng: np.random.Generator | None = None) -> Floa
     return np.sort(values @ (members / members.sum(axis=1, keepdims=True)).T, axis=-1)
 
 
-def sign_flip_p(values: Floats, threshold: float, rng: np.random.Generator | None = None) -> Floats:
-    """(...) one-sided p-value against "the differences are symmetric about ``threshold`` or something less"; never
-    below 1 / 2ⁿ. Negate both for the other side. Monte Carlo counts the observed signs as one draw (Phipson and Smyth
-    2010). ``values``: (..., n), finite."""
-    means = subset_means(values, rng)
-    return np.asarray((1 + (~exceeds(means, threshold)).sum(axis=-1)) / (means.shape[-1] + 1))
+@dataclass(frozen=True)
+class SignFlip:
+    """The centre of symmetry of the differences."""
+
+    means: Floats
+    """(..., subsets) ascending means of subsets."""
+
+    def interval(self, confidence: float) -> tuple[Floats, Floats]:
+        """(...) ends: the thresholds that the test does not reject; infinite where n is too small for the confidence
+        (five at 95 %)."""
+        size = self.means.shape[-1]
+        rank = int((1 - confidence) / 2 * (size + 1) * (1 + SAME))
+        if rank == 0:
+            nothing = np.full(self.means.shape[:-1], np.inf)
+            return -nothing, nothing
+        return self.means[..., rank - 1], self.means[..., size - rank]
+
+    def above(self, threshold: float) -> Floats:
+        """(...) One-sided p-value, never below 1 / 2ⁿ."""
+        return self._p(exceeds(self.means, threshold))
+
+    def below(self, threshold: float) -> Floats:
+        """(...) One-sided p-value, never below 1 / 2ⁿ."""
+        return self._p(exceeds(-self.means, -threshold))
+
+    def _p(self, beyond: NDArray[np.bool_]) -> Floats:
+        # Of Monte Carlo the observed signs are one draw more (Phipson and Smyth 2010); of all 2ⁿ they are one.
+        return np.asarray((1 + (~beyond).sum(axis=-1)) / (beyond.shape[-1] + 1))
 
 
-def sign_flip_interval(
-    values: Floats, confidence: float, rng: np.random.Generator | None = None
-) -> tuple[Floats, Floats]:
-    """(...) ends of the interval of the thresholds that the test does not reject; infinite where n is too small for
-    the confidence (five at 95 %)."""
-    means = subset_means(values, rng)
-    size = means.shape[-1]
-    rank = int((1 - confidence) / 2 * (size + 1))
-    if rank == 0:
-        nothing = np.full(values.shape[:-1], np.inf)
-        return -nothing, nothing
-    return means[..., rank - 1], means[..., size - rank]
+def sign_flip(values: Floats, rng: np.random.Generator | None = None) -> SignFlip:
+    """``values``: (..., n), finite. ``rng`` is needed for n > 16."""
+    return SignFlip(subset_means(values, rng))
