@@ -15,13 +15,14 @@ from lorelab.studies.rules import ALPHA, Kind, Verdict
 
 
 def holm(p_values: ArrayLike) -> Floats:
-    """(claims,) p-values adjusted for reading all of them together (Holm 1979; statsmodels')."""
+    """(..., claims) p-values adjusted for reading all of the last axis together (Holm 1979). Not statsmodels', which
+    takes one family at a time and collects garbage each time (0.3 s)."""
     values = np.asarray(p_values, float)
-    if values.size < 2:
-        return values
-    from statsmodels.stats.multitest import multipletests
-
-    return np.asarray(multipletests(values, method="holm")[1])
+    order = np.argsort(values, axis=-1)
+    count = values.shape[-1]
+    stepped = np.take_along_axis(values, order, axis=-1) * (count - np.arange(count))
+    adjusted = np.minimum(1.0, np.maximum.accumulate(stepped, axis=-1))
+    return np.take_along_axis(adjusted, np.argsort(order, axis=-1), axis=-1)
 
 
 def read_together(decisions: Sequence[Decision]) -> tuple[Decision, ...]:

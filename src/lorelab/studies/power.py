@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from scipy import stats
+from scipy import optimize, stats
 
-from lorelab.studies.rules import Claim
+from lorelab.studies.rules import Bound, Claim
 
 PROBABLY = 0.8
 """The chance of a decision that "probably" stands for."""
@@ -16,16 +16,14 @@ HOPELESS = 1_000
 
 def chance(claim: Claim, effect: float, spread: float, n: int, share: float = 1.0) -> tuple[float, float]:
     """Probability of "supported" and of "refuted" when A − B is ``effect`` on average, with standard deviation
-    ``spread`` (> 0) over ``n`` seeds; noncentral t (statsmodels'), that of equivalence to within Bonferroni's bound.
-    Below ten seeds, where the wider interval decides, it is a little less."""
-    from statsmodels.stats.power import TTestPower
+    ``spread`` (> 0) over ``n`` seeds. Of normal differences, by the noncentral t distribution; that of equivalence to
+    within Bonferroni's bound. Below ten seeds, where the wider interval decides, it is a little less."""
 
-    def clears(threshold: float, side: int) -> float:
-        size = side * (effect - threshold) / spread
-        return float(TTestPower().power(size, n, claim.tail(share), alternative="larger"))
+    def clears(bound: Bound) -> float:
+        return _one_sided(bound.side * (effect - bound.threshold) / spread, n, claim.tail(share))
 
-    supported = sum(1 - clears(*bound) for bound in claim.supporting)
-    return max(0.0, 1 - supported), min(1.0, sum(clears(*bound) for bound in claim.refuting))
+    missed = sum(1 - clears(bound) for bound in claim.supporting)
+    return max(0.0, 1 - missed), min(1.0, sum(clears(bound) for bound in claim.refuting))
 
 
 def detectable(claim: Claim, spread: float, n: int, share: float = 1.0) -> float:
@@ -34,11 +32,10 @@ def detectable(claim: Claim, spread: float, n: int, share: float = 1.0) -> float
 
     ``spread`` is the standard deviation of the differences; from the spread s of the runs of one arm take √2 s, which
     is too large where pairing by seed helps. In the unit of ``spread``."""
-    each = 1 - (1 - PROBABLY) / len(claim.supporting)
-    from statsmodels.stats.power import TTestPower
-
-    size = TTestPower().solve_power(nobs=n, alpha=claim.tail(share), power=each, alternative="larger")
-    return float(size) * spread
+    each, tail = 1 - (1 - PROBABLY) / len(claim.supporting), claim.tail(share)
+    # At the boundary of the test itself the chance is about one half; a few of them are more than enough.
+    enough = 10 * stats.t.isf(tail, n - 1) / math.sqrt(n)
+    return spread * float(optimize.brentq(lambda size: _one_sided(size, n, tail) - each, 0.0, enough))
 
 
 def more_seeds(claim: Claim, p_supported: float, p_refuted: float, n: int, share: float = 1.0) -> int | None:
@@ -53,3 +50,8 @@ def more_seeds(claim: Claim, p_supported: float, p_refuted: float, n: int, share
     if seen <= 0 or (needed := n * (wanted / seen) ** 2 - n) > HOPELESS:
         return None
     return max(1, math.ceil(needed))
+
+
+def _one_sided(size: float, n: int, tail: float) -> float:
+    """Power of the one-sided, one-sample t test at level ``tail``; ``size``: mean in standard deviations."""
+    return float(stats.nct.sf(stats.t.isf(tail, n - 1), n - 1, size * math.sqrt(n)))
