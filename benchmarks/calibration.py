@@ -2,19 +2,20 @@
 
     python -m benchmarks.calibration [STUDIES]
 
-Wrong at a true difference of zero: "supported" for superiority, "refuted" for the others. Wrong with the true difference
-exactly at the margin, where a claim's truth turns: both. Minutes on one core; replaces the tables in README.md.
+Wrong at a true difference of zero: "supported" for superiority, "refuted" for the others. Wrong with the true
+difference exactly at the margin, where a claim's truth turns: both.
+Minutes on one core; replaces the tables in README.md.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from scipy import stats
 
 from benchmarks.calibration_page import Table, publish
 from benchmarks.simulated import BEYOND, JUDGED, MARGIN, Shape, Studies, normal, simulate
@@ -22,7 +23,6 @@ from lorelab.studies.bootstrap import bca, mean_of_means, stratified, studentise
 from lorelab.studies.differences import Floats
 from lorelab.studies.location import mean_over_tasks, student_t
 from lorelab.studies.multiplicity import holm
-from lorelab.studies.power import more_seeds
 from lorelab.studies.rules import ALPHA, Claim, Kind
 from lorelab.studies.sequential import looks, shares
 from lorelab.studies.signflip import sign_flip
@@ -32,6 +32,7 @@ SEEDS = (5, 10, 20)
 LOOKS = looks(5, 20, 5)
 AUTO = "auto, 5 to 20"
 RESAMPLES = 999
+CONFIDENCES = (0.95, 0.9)
 DIVERGING = Shape(normal, diverging=0.1)
 
 
@@ -96,35 +97,91 @@ def wrong_together(shape: Shape, n: int | str, rng: np.random.Generator, studies
     return float(found[0]), float(found[1])
 
 
-Method = Callable[[Floats, Floats, float, np.random.Generator], tuple[Floats, Floats]]
-METHODS: dict[str, Method] = {
-    "decides": lambda d, step, confidence, rng: Studies(d, step).where(d.shape[1]).interval(confidence),
-    "Student's t": lambda d, step, confidence, rng: student_t(d).interval(confidence),
-    "BCa": lambda d, step, confidence, rng: bca(d, confidence, rng, RESAMPLES),
-    "studentised": lambda d, step, confidence, rng: studentised(d, confidence, rng, RESAMPLES),
-    "sign flips": lambda d, step, confidence, rng: sign_flip(d, rng).interval(confidence),
+Ends = Callable[[float], tuple[Floats, Floats]]
+METHODS: dict[str, Callable[[Floats, Floats, np.random.Generator], Ends]] = {
+    "decides": lambda d, step, rng: Studies(d, step).where(d.shape[1]).interval,
+    "Student's t": lambda d, step, rng: student_t(d).interval,
+    "BCa": lambda d, step, rng: partial(bca, d, rng=rng, resamples=RESAMPLES),
+    "studentised": lambda d, step, rng: partial(studentised, d, rng=rng, resamples=RESAMPLES),
+    "sign flips": lambda d, step, rng: sign_flip(d, rng).interval,
 }
 
 
-def coverage(shape: Shape, n: int, rng: np.random.Generator, studies: int, confidence: float) -> dict[str, float]:
-    """How often each interval of one task holds the true difference."""
-    drawn, hits = simulate(shape, rng, studies, n, 0.0), {name: 0 for name in METHODS}
-    for part in np.array_split(np.arange(studies), max(1, studies // 50)):
-        for name, method in METHODS.items():
-            low, high = method(drawn.values[part], drawn.step[part], confidence, rng)
-            hits[name] += int(((low < 1e-9) & (high > -1e-9)).sum())
-    return {name: count / studies for name, count in hits.items()}
+def hits(ends: Ends) -> Floats:
+    """(confidences,) how many intervals hold zero, the true difference."""
+    intervals = [ends(confidence) for confidence in CONFIDENCES]
+    return np.array([np.sum((low < 1e-9) & (high > -1e-9)) for low, high in intervals])
 
 
-def coverage_overall(
-    shape: Shape, n: int, rng: np.random.Generator, studies: int, confidence: float
-) -> dict[str, float]:
+def coverage(shape: Shape, n: int, rng: np.random.Generator, studies: int) -> dict[str, Floats]:
+    """(confidences,) how often each interval of one task holds the true difference."""
+    drawn = simulate(shape, rng, studies, n, 0.0)
+    parts = np.array_split(np.arange(studies), max(1, studies // 50))
+    return {
+        name: sum(hits(method(drawn.values[part], drawn.step[part], rng)) for part in parts) / studies
+        for name, method in METHODS.items()
+    }
+
+
+def coverage_overall(shape: Shape, n: int, rng: np.random.Generator, studies: int) -> dict[str, Floats]:
     """The same over three tasks, whose differences spread 1, 2 and 4 margins."""
     tasks = [simulate(shape, rng, studies, n, 0.0).scaled(scale) for scale in (1.0, 2.0, 4.0)]
-    low, high = mean_over_tasks([task.values for task in tasks], [task.step for task in tasks]).interval(confidence)
-    shown = [
-        stratified([task.values[i] for task in tasks], mean_of_means, confidence, rng, RESAMPLES)
+    decides = mean_over_tasks([task.values for task in tasks], [task.step for task in tasks]).interval
+    shown = sum(
+        hits(partial(stratified, [t.values[i] for t in tasks], mean_of_means, rng=rng, resamples=RESAMPLES))
         for i in range(studies)
-    ]
-    hits = np.array([(least < 1e-9) & (most > -1e-9) for least, most in shown])
-    return {"decides": float(np.mean((low < 1e-9) & (high > -1e-9))), "stratified bootstrap": float(hits.mean())}
+    )
+    return {"decides": hits(decides) / studies, "stratified bootstrap": shown / studies}
+
+
+def wrong_tables(rng: np.random.Generator, studies: int) -> tuple[list[Table], list[str]]:
+    """Wrong verdicts of every shape, and which of those held to the bar exceed it."""
+    bar = 100 * (ALPHA + 2 * np.sqrt(ALPHA * (1 - ALPHA) / studies))
+    shapes, exceeding, cells, rows = JUDGED | BEYOND | {"10 % diverge (median)": DIVERGING}, [], 0, []
+    for name, shape in shapes.items():
+        for n in (*SEEDS, AUTO):
+            found = [(f"{kind}, {what}", 100 * share) for kind, what, share in wrong(shape, n, rng, studies)]
+            together = [100 * share for share in wrong_together(shape, n, rng, studies)]
+            found += zip(("Holm, any supported", "Holm, any refuted"), together, strict=True)
+            rows.append((f"{name}, {n}", *(share for _, share in found)))
+            if name not in BEYOND:
+                cells += len(found)
+                exceeding += [f"{name}, {n}: {what} {share:.1f}" for what, share in found if share > bar]
+            print(rows[-1], flush=True)
+    heads = [f"{kind} {what}" for kind in ("sup.", "non-inf.", "equiv.") for what in ("0", "S", "R")]
+    note = (
+        f"The bar is {bar:.2f} %. Above it, of {cells} cells held to it: {'; '.join(exceeding) or 'none'}. "
+        "Of a test that is exact at 5 % (Student's t on normal scores) one cell in 44 exceeds it by chance."
+    )
+    title = (
+        "Wrong verdicts, % of studies (0: supported or refuted at no difference; S, R: supported, refuted at the "
+        "margin, of equivalence the worse of both margins; Holm: any of three claims, each at its margin)"
+    )
+    return [Table(title, ("scores, seeds", *heads, "Holm S", "Holm R"), tuple(rows))], [note]
+
+
+def coverage_table(rng: np.random.Generator, studies: int) -> Table:
+    """Coverage of every interval at 95 and 90 %, on one task and over three."""
+    rows = []
+    for name, shape in (JUDGED | BEYOND).items():
+        for n in SEEDS:
+            found = coverage(shape, n, rng, studies) | {
+                f"three tasks: {name}": share for name, share in coverage_overall(shape, n, rng, studies).items()
+            }
+            rows.append((f"{name}, {n}", *(f"{100 * wide:.1f} / {100 * slim:.1f}" for wide, slim in found.values())))
+            print(rows[-1], flush=True)
+    columns = ("scores, seeds", *found)
+    return Table("Intervals that hold the truth, % of studies, nominal 95 / 90", columns, tuple(rows))
+
+
+def main(studies: int) -> None:
+    from benchmarks.power_curves import advised, power, spending
+
+    begun, rng = time.monotonic(), np.random.default_rng(20_26)
+    tables, notes = wrong_tables(rng, studies)
+    tables += [coverage_table(rng, studies), spending(rng, 10 * studies), *power(rng, studies), advised(rng, studies)]
+    print(publish(tables, [*notes, f"({time.monotonic() - begun:.0f} s)"], studies))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 2_000)
