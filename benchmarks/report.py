@@ -62,11 +62,16 @@ def write(name: str, comparisons: Sequence[Comparison], notes: Sequence[str]) ->
         content = {"benchmark": name, **facts, "notes": list(notes), "comparisons": [asdict(c) for c in comparisons]}
         (HERE / "results").mkdir(exist_ok=True)
         (HERE / "results" / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
-        section = re.compile(re.escape(begin) + ".*" + re.escape(end), re.DOTALL)
-        page = README.read_text(encoding="utf-8")
-        README.write_text(section.sub(lambda _: f"{begin}\n{text}\n{end}", page), encoding="utf-8")
+        replace_section(name, text)
     return text
+
+
+def replace_section(name: str, text: str) -> None:
+    """Puts ``text`` between the marks of ``name`` in README.md."""
+    begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+    section = re.compile(re.escape(begin) + ".*" + re.escape(end), re.DOTALL)
+    page = README.read_text(encoding="utf-8")
+    README.write_text(section.sub(lambda _: f"{begin}\n{text}\n{end}", page), encoding="utf-8")
 
 
 def _unit(seconds: float) -> tuple[str, float]:
