@@ -70,7 +70,7 @@ def launch(
         done = parts.tracker.finished(start.tags["lorelab.signature"])
         if done is not None:
             if sweep is not None:
-                parts.tracker.join(done.run_id, {"lorelab.sweep": sweep} | dict(tags or {}))
+                parts.tracker.join(done.run_id, {"lorelab.sweep": sweep} | _own_tags(start.tags) | dict(tags or {}))
             if cfg.progress != "quiet":
                 print(
                     f"{done.name}: {done.status} before with this signature; force=true trains again", file=sys.stderr
@@ -89,6 +89,11 @@ def launch(
         checkpoints=checkpoints,
         begun=lambda run_id: _keep_config(checkpoints / run_id, config),
     )
+
+
+def _own_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """What a study says of its runs."""
+    return {key: tags[key] for key in ("lorelab.study", "lorelab.arm") if key in tags}
 
 
 def _keep_config(folder: Path, config: Mapping[str, object]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,7 +118,8 @@ class _Job:
             record = launch(cfg, self.origin, sweep=self.about.name, tags=tags, reporter=reporter)
         return TrialRun(
             record.run_id, record.name, seed, str(record.status), record.score, record.seconds, record.steps,
-            record.location,
+            record.location, {k: v for k, v in record.metrics.items() if k.count("/") == 1 and math.isfinite(v)},
+            record.mode,
         )  # fmt: skip
 
     def _interrupted(self, seed: int, tags: dict[str, str]):  # type: ignore[no-untyped-def]

@@ -26,6 +26,8 @@ from lorelab.sweeps.space import Dimension, Value, dimension, grid
 from lorelab.sweeps.trials import Direction
 from lorelab.training.provenance import code_version
 
+JOB = "job"
+"""What varies in a sweep of named jobs."""
 _NOT_ITS_OWN = ("trials", "confirm_best", "confirm_seeds", "storage")
 """Of a search: what may change when the sweep is started again."""
 
@@ -41,6 +43,8 @@ class Plan:
     dimensions: tuple[Dimension, ...]
     combinations: tuple[Mapping[str, Value], ...]
     """Of a grid; empty for a search that samples."""
+    jobs: Mapping[str, tuple[str, ...]]
+    """Overrides of each named job; empty unless ``sweep.jobs`` lists some."""
     outside: Mapping[str, str]
     """Values of keys that do not vary and that a condition names."""
     total: int
@@ -68,6 +72,8 @@ class Plan:
 
     def overrides(self, params: Mapping[str, Value]) -> list[str]:
         """Of a trial with these parameters."""
+        if self.jobs:
+            return [*self.fixed, *self.jobs[str(params[JOB])]]
         return [*self.fixed, *(each.render(params[each.key]) for each in self.dimensions if each.key in params)]
 
 
@@ -85,16 +91,23 @@ def make_plan(arguments: Sequence[str], composer: Composer) -> Plan:
     swept = {each.get_key_element(): each for each in [*_of_search(search), *_swept(parsed)]}
     sampled = search is not None and not _is_grid(search)
     conditions = dict(search.conditions) if search else {}
+    jobs = _jobs(settings.jobs)
+    if jobs and (swept or search):
+        found = f"sweep.jobs together with {', '.join(swept) or 'a search'}"
+        raise ConfigError([Problem("sweep.jobs", found, "one of the two")])
     dimensions = tuple(
         dimension(each, conditions.get(key)) if sampled else _as_choices(each, conditions.get(key))
         for key, each in swept.items()
     )
+    if jobs:
+        dimensions = (Dimension(JOB, "choice", tuple(jobs)),)
     outside = _fixed_values(first, dimensions)
     combinations = () if sampled else tuple(grid(dimensions, outside))
     start = {each.key: each.choices[0] if each.kind == "choice" else each.low for each in dimensions}
-    hydra = composer.compose([*fixed, *(e.render(start[e.key]) for e in dimensions if e.condition is None)])
+    of_first = next(iter(jobs.values()), ()) if jobs else [e.render(start[e.key]) for e in dimensions if not e.condition]
+    hydra = composer.compose([*fixed, *of_first])
     choices, base = hydra.hydra.runtime.choices, _without_hydra(hydra)
-    identity = _identity(base, dimensions, search)
+    identity = _identity(base, dimensions, search) | ({"jobs": {k: list(v) for k, v in jobs.items()}} if jobs else {})
     code = code_version(targets_of(OmegaConf.to_container(base)))
     what = choices.get("experiment") or f"{choices.get('data')}-{choices.get('model')}"
     name = settings.name or _name(what, choices.get("search") or "grid", {"what": identity, "code": code}, base.force)
@@ -108,6 +121,7 @@ def make_plan(arguments: Sequence[str], composer: Composer) -> Plan:
         fixed=fixed,
         dimensions=dimensions,
         combinations=combinations,
+        jobs=jobs,
         outside=outside,
         total=min(trials or len(combinations), len(combinations)) if combinations else trials or 0,
         direction=_direction(base, search),
@@ -119,6 +133,20 @@ def make_plan(arguments: Sequence[str], composer: Composer) -> Plan:
         code=code,
         base=base,
     )
+
+
+def _jobs(path: str | None) -> dict[str, tuple[str, ...]]:
+    if path is None:
+        return {}
+    try:
+        listed = {str(job["name"]): tuple(map(str, job["overrides"])) for job in json.loads(Path(path).read_text("utf-8"))}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        found = f"{path}: {type(error).__name__}: {error}"
+        expected = 'a JSON list of {"name": ..., "overrides": [...]}'
+        raise ConfigError([Problem("sweep.jobs", found, expected)]) from error
+    if not listed:
+        raise ConfigError([Problem("sweep.jobs", f"{path}: an empty list", "at least one job")])
+    return listed
 
 
 def _swept(parsed: Sequence[Override]) -> list[Override]:

@@ -30,6 +30,8 @@ class SweepSettings:
     """So many trials that fail one after the other end the sweep."""
     attempts: int = 3
     """So many workers may die of one trial, while the sweep itself lives, before the trial has failed."""
+    jobs: str | None = None
+    """A JSON file with a list of ``{"name": ..., "overrides": [...]}``: a trial each, in place of a grid."""
     trial: int | None = None
     """Set by the sweeper for the job of a trial."""
     confirms: int | None = None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import numpy as np
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 
 from lorelab.errors import ConfigError, Problem
@@ -104,6 +105,23 @@ def draw(
         if _holds(each.condition, {**fixed, **values}):
             values[each.key] = suggest(each)
     return values
+
+
+def sample(
+    dimensions: Sequence[Dimension], fixed: Mapping[str, str], count: int, rng: np.random.Generator
+) -> list[dict[str, Value]]:
+    """``count`` independent draws: uniform, or log-uniform, over each dimension."""
+
+    def one(each: Dimension) -> Value:
+        if each.finite:
+            values = each.values()
+            return values[int(rng.integers(len(values)))]
+        if each.log:
+            found = float(np.exp(rng.uniform(np.log(each.low), np.log(each.high))))
+            return min(round(found), round(each.high)) if each.kind == "int" else found
+        return float(rng.uniform(each.low, each.high))
+
+    return [draw(dimensions, fixed, one) for _ in range(count)]
 
 
 def grid(dimensions: Sequence[Dimension], fixed: Mapping[str, str]) -> list[dict[str, Value]]:

@@ -41,6 +41,10 @@ class TrialRun:
     seconds: float
     steps: int
     location: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Final values, but for those of single classes."""
+    mode: str = "max"
+    """Which way the score is better: "max" or "min"."""
 
 
 @dataclass(frozen=True)

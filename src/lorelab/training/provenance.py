@@ -17,6 +17,8 @@ from typing import Any
 _CODE = (".py", ".yaml", ".yml", ".toml")
 """What a new file must end in to be part of the patch: it may change a run, and it is no secret such as .env."""
 _MAX_UNTRACKED_BYTES = 200_000
+_NO_RESULT = ("cli", "pages", "studies", "sweeps")
+"""Of this package: what orders, compares and draws results, and has no part in one."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def _git_state(root: Path) -> tuple[str, str]:
 
 
 def code_version(targets: Iterable[str] = ()) -> str:
-    """SHA-256 (first 12 hex digits) over the sources of this package and of the user's own modules among ``targets``
+    """SHA-256 (first 12 hex digits) over the sources of this package that have a part in a result, and of the user's own modules among ``targets``
     (dotted paths whose module is imported and not installed)."""
     files: dict[str, Path] = {}
     for target in targets:
@@ -106,7 +108,8 @@ def code_version(targets: Iterable[str] = ()) -> str:
 @functools.cache
 def _package_digest() -> bytes:
     package = Path(__file__).resolve().parents[1]
-    return _digest_of({str(path.relative_to(package)): path for path in package.rglob("*.py")})
+    files = {str(path.relative_to(package)): path for path in package.rglob("*.py")}
+    return _digest_of({name: path for name, path in files.items() if name.partition("/")[0] not in _NO_RESULT})
 
 
 def _digest_of(files: Mapping[str, Path]) -> bytes:

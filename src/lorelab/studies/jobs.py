@@ -1,0 +1,97 @@
+"""The runs that a study needs: first those that tune, then, with what tuning chose, those that decide."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from lorelab.errors import LorelabError
+from lorelab.studies.spec import TUNING_SEED, Arm, Search, Study, StudyTask
+from lorelab.studies.table import Row
+
+Params = Mapping[str, str | int | float]
+Draw = Callable[[Search], Sequence[Params]]
+"""The configurations that a search tries, in their order; equal searches try the same."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run that a study asks for."""
+
+    task: str
+    arm: str
+    role: Literal["tune", "final"]
+    seed: int
+    trial: int
+    """Of a search, in its order; −1 for a run that decides."""
+    params: Params
+    """What was tried, or chosen, of the arm's space."""
+    overrides: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Unique within a study; stable as long as the job means the same."""
+        return f"{self.task}/{self.arm}/{self.role}/" + (f"{self.trial}" if self.role == "tune" else f"{self.seed}")
+
+
+def tuning(study: Study, draw: Draw) -> list[Job]:
+    """Every configuration of every tuned arm on every task, once. Trials read no test data."""
+    jobs = []
+    for task, arm in _pairs(study):
+        if arm.search is not None:
+            for trial, params in enumerate(draw(arm.search)):
+                more = ("trainer.test=false",)
+                jobs.append(_job(study, task, arm, "tune", TUNING_SEED, trial, params, more))
+    return jobs
+
+
+def deciding(study: Study, chosen: Mapping[tuple[str, str], Params], seeds: Sequence[int]) -> list[Job]:
+    """Every arm on every task with every seed; the seeds are the same for all, so that differences are paired.
+
+    ``chosen``: (task, arm) → what tuning chose, for the arms that are tuned.
+    """
+    return [
+        _job(study, task, arm, "final", seed, -1, chosen.get((task.name, arm.name), {}), ())
+        for task, arm in _pairs(study)
+        for seed in seeds
+    ]
+
+
+def choose(study: Study, rows: Sequence[Row]) -> dict[tuple[str, str], Params]:
+    """What each tuned arm does best with on the validation split of each task; of equals the earlier trial.
+
+    Raises:
+        LorelabError: every trial of an arm diverged or failed.
+    """
+    chosen: dict[tuple[str, str], Params] = {}
+    for task, arm in _pairs(study):
+        if arm.search is None:
+            continue
+        mine = [row for row in rows if (row.task, row.arm, row.role) == (task.name, arm.name, "tune")]
+        alive = [row for row in mine if math.isfinite(row.score)]
+        if not alive:
+            raise LorelabError(
+                f"study {study.name}: none of the {len(mine)} trials of arm '{arm.name}' on {task.name} ended with a "
+                f"score; expected one at least. Widen arms.{arm.name}.search.space."
+            )
+        sign = -1.0 if alive[0].score_mode == "max" else 1.0
+        chosen[task.name, arm.name] = min(alive, key=lambda row: (sign * row.score, row.trial)).params
+    return chosen
+
+
+def _pairs(study: Study) -> Iterator[tuple[StudyTask, Arm]]:
+    for task in study.tasks.values():
+        for arm in study.arms.values():
+            yield task, arm
+
+
+def _job(
+    study: Study, task: StudyTask, arm: Arm, role: Literal["tune", "final"], seed: int, trial: int, params: Params,
+    more: tuple[str, ...],
+) -> Job:  # fmt: skip
+    tags = (f"+tags.study={study.name}", f"+tags.arm={arm.name}")
+    values = tuple(f"{key}={value}" for key, value in params.items())
+    own = (*task.overrides, *arm.overrides, *values, f"seed={seed}", *tags, *more)
+    return Job(task.name, arm.name, role, seed, trial, params, own)

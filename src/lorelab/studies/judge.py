@@ -1,0 +1,83 @@
+"""From the table of a study's runs to its verdicts: decided here once, rendered elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lorelab.studies.decision import Decision
+from lorelab.studies.differences import Differences, paired
+from lorelab.studies.multiplicity import read_together
+from lorelab.studies.plain import from_plain, to_plain
+from lorelab.studies.sequential import shares
+from lorelab.studies.spec import Study, StudyClaim
+from lorelab.studies.table import Row, scores
+from lorelab.studies.verdict import decide, decide_overall
+
+SEED = 20_261_124
+"""Of the bootstrap intervals that are shown beside those that decide."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One claim with its verdicts."""
+
+    claim: StudyClaim
+    overall: Decision
+    by_task: Mapping[str, Decision]
+
+    def to_plain(self) -> dict[str, Any]:
+        """For verdict.json."""
+        return {
+            "name": self.claim.name,
+            "says": self.claim.says,
+            "kind": str(self.claim.kind),
+            "a": self.claim.a,
+            "b": self.claim.b,
+            "verdict": str(self.overall.verdict),
+            "overall": to_plain(self.overall),
+            "tasks": {task: to_plain(decision) for task, decision in self.by_task.items()},
+        }
+
+
+def judge(study: Study, rows: Sequence[Row], count: int) -> tuple[Judged, ...]:
+    """The verdicts at the look with ``count`` seeds. Of the overall verdicts all claims are read together, and so are
+    those of all claims on all tasks (Holm).
+
+    Raises:
+        LorelabError: runs are missing, doubled or of several versions of the data.
+    """
+    share = dict(zip(study.looks, shares(study.looks), strict=True))[count]
+    overall, single = [], []
+    for claim in study.claims:
+        differences = {task: _differences(study, claim, task, rows, count) for task in claim.tasks}
+        rules = {task: claim.rule(task) for task in claim.tasks}
+        overall.append(decide_overall(rules, differences, np.random.default_rng(SEED), share))
+        single += [decide(rules[task], differences[task], np.random.default_rng(SEED), share) for task in claim.tasks]
+    together, apart = read_together(overall), iter(read_together(single))
+    return tuple(
+        Judged(claim, whole, {task: next(apart) for task in claim.tasks})
+        for claim, whole in zip(study.claims, together, strict=True)
+    )
+
+
+def from_dict(study: Study, plain: Sequence[Mapping[str, Any]]) -> tuple[Judged, ...]:
+    """What ``Judged.to_plain`` gave, back."""
+    claims = {claim.name: claim for claim in study.claims}
+    return tuple(
+        Judged(
+            claims[each["name"]],
+            from_plain(each["overall"]),
+            {task: from_plain(decision) for task, decision in each["tasks"].items()},
+        )
+        for each in plain
+    )
+
+
+def _differences(study: Study, claim: StudyClaim, name: str, rows: Sequence[Row], count: int) -> Differences:
+    task, seeds = study.tasks[name], study.seeds[:count]
+    a, b = (scores(rows, name, arm, task.metric, seeds) for arm in (claim.a, claim.b))
+    return paired(a, b, task.mode, task.worst)
