@@ -16,6 +16,7 @@ from lorelab.errors import LorelabError
 COMMANDS = {
     "train": "train one model from a config, or many with -m (Hydra overrides)",
     "sweep": "list sweeps, show one, go on with one, stop one",
+    "study": "plan, run, check and reproduce studies: claims that end in verdicts",
     "runs": "list and filter the runs in the store",
     "rerun": "train a stored run again from its record and compare",
     "sync": "deliver what runs kept while their store was away",

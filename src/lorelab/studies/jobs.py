@@ -88,9 +88,15 @@ def _pairs(study: Study) -> Iterator[tuple[StudyTask, Arm]]:
 
 
 def _job(
-    study: Study, task: StudyTask, arm: Arm, role: Literal["tune", "final"], seed: int, trial: int, params: Params,
+    study: Study,
+    task: StudyTask,
+    arm: Arm,
+    role: Literal["tune", "final"],
+    seed: int,
+    trial: int,
+    params: Params,
     more: tuple[str, ...],
-) -> Job:  # fmt: skip
+) -> Job:
     tags = (f"+tags.study={study.name}", f"+tags.arm={arm.name}")
     values = tuple(f"{key}={value}" for key, value in params.items())
     own = (*task.overrides, *arm.overrides, *values, f"seed={seed}", *tags, *more)

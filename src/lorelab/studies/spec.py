@@ -126,8 +126,17 @@ class _Reader:
             self._wrong("arms", ", ".join(arms) or "none", "two or more: something and what it is compared with")
         claims = tuple(self._claims(plain["claims"], arms, tasks))
         counts = self._looks(plain["seeds"])
-        return Study(name, str(plain.get("question", "")), str(plain.get("title", name)), self.scale, arms, tasks,
-                     claims, counts, str(plain.get("change", "")))  # fmt: skip
+        return Study(
+            name,
+            str(plain.get("question", "")),
+            str(plain.get("title", name)),
+            self.scale,
+            arms,
+            tasks,
+            claims,
+            counts,
+            str(plain.get("change", "")),
+        )
 
     def _tasks(self, plain: Mapping[str, Any]) -> Iterator[tuple[str, StudyTask]]:
         for name, node in plain.items():
@@ -145,21 +154,22 @@ class _Reader:
 
     def _arms(self, plain: Mapping[str, Any]) -> Iterator[tuple[str, Arm]]:
         for name, node in plain.items():
-            place, node = f"arms.{name}", node or {}
-            self._known(place, node, ("overrides", "search", "label"))
-            search = None
-            if node.get("search"):
-                self._known(f"{place}.search", node["search"], ("space", "trials"))
-                space = {str(key): str(value) for key, value in (node["search"].get("space") or {}).items()}
-                trials = self._scaled(f"{place}.search.trials", node["search"].get("trials"), None)
-                if not space:
-                    self._wrong(f"{place}.search.space", "nothing", "KEY: SWEEP in Hydra's grammar")
-                if not isinstance(trials, int) or trials < 1:
-                    self._wrong(f"{place}.search.trials", trials, "a number of trials, at least 1")
-                    trials = 1
-                search = Search(space, trials)
-            own = tuple(map(str, node.get("overrides") or []))
-            yield str(name), Arm(str(name), own, search, str(node.get("label", name)))
+            place, known = f"arms.{name}", node or {}
+            self._known(place, known, ("overrides", "search", "label"))
+            search = self._search(f"{place}.search", known["search"]) if known.get("search") else None
+            own = tuple(map(str, known.get("overrides") or []))
+            yield str(name), Arm(str(name), own, search, str(known.get("label", name)))
+
+    def _search(self, place: str, node: Mapping[str, Any]) -> Search:
+        self._known(place, node, ("space", "trials"))
+        space = {str(key): str(value) for key, value in (node.get("space") or {}).items()}
+        trials = self._scaled(f"{place}.trials", node.get("trials"), None)
+        if not space:
+            self._wrong(f"{place}.space", "nothing", "KEY: SWEEP in Hydra's grammar")
+        if not isinstance(trials, int) or trials < 1:
+            self._wrong(f"{place}.trials", trials, "a number of trials, at least 1")
+            trials = 1
+        return Search(space, trials)
 
     def _claims(
         self, plain: Sequence[Mapping[str, Any]], arms: Mapping[str, Arm], tasks: Mapping[str, StudyTask]
@@ -185,8 +195,15 @@ class _Reader:
             says = str(node.get("says", "")).strip()
             if not says:
                 self._wrong(f"{place}.says", "nothing", "the sentence that is put to the test")
-            yield StudyClaim(str(node.get("name", index)), Kind(kind), str(node.get("a")), str(node.get("b")),
-                             tuple(named), says, margins)  # fmt: skip
+            yield StudyClaim(
+                str(node.get("name", index)),
+                Kind(kind),
+                str(node.get("a")),
+                str(node.get("b")),
+                tuple(named),
+                says,
+                margins,
+            )
 
     def _looks(self, plain: Any) -> tuple[int, ...]:
         wanted = self._scaled("seeds", plain, None)
@@ -215,7 +232,9 @@ class _Reader:
             return
         for key in node:
             if key not in keys:
-                self._wrong(f"{place}.{key}".lstrip("."), f"no key '{key}' here", ", ".join(keys), nearest(str(key), keys))
+                self._wrong(
+                    f"{place}.{key}".lstrip("."), f"no key '{key}' here", ", ".join(keys), nearest(str(key), keys)
+                )
 
     def _wrong(self, place: str, found: object, expected: str, advice: str = "") -> None:
         self.problems.append(Problem(f"{self.where}: {place}", str(found), expected, advice))

@@ -15,8 +15,22 @@ import numpy as np
 from lorelab.errors import LorelabError
 from lorelab.studies.differences import Floats
 
-_PLAIN = ("task", "arm", "role", "seed", "trial", "status", "score", "score_mode", "seconds", "steps", "run_id", "run",
-          "commit", "fingerprint")  # fmt: skip
+_PLAIN = (
+    "task",
+    "arm",
+    "role",
+    "seed",
+    "trial",
+    "status",
+    "score",
+    "score_mode",
+    "seconds",
+    "steps",
+    "run_id",
+    "run",
+    "commit",
+    "fingerprint",
+)
 
 
 @dataclass(frozen=True)

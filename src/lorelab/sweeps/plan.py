@@ -104,7 +104,9 @@ def make_plan(arguments: Sequence[str], composer: Composer) -> Plan:
     outside = _fixed_values(first, dimensions)
     combinations = () if sampled else tuple(grid(dimensions, outside))
     start = {each.key: each.choices[0] if each.kind == "choice" else each.low for each in dimensions}
-    of_first = next(iter(jobs.values()), ()) if jobs else [e.render(start[e.key]) for e in dimensions if not e.condition]
+    of_first = (
+        next(iter(jobs.values()), ()) if jobs else [e.render(start[e.key]) for e in dimensions if not e.condition]
+    )
     hydra = composer.compose([*fixed, *of_first])
     choices, base = hydra.hydra.runtime.choices, _without_hydra(hydra)
     identity = _identity(base, dimensions, search) | ({"jobs": {k: list(v) for k, v in jobs.items()}} if jobs else {})
@@ -139,7 +141,9 @@ def _jobs(path: str | None) -> dict[str, tuple[str, ...]]:
     if path is None:
         return {}
     try:
-        listed = {str(job["name"]): tuple(map(str, job["overrides"])) for job in json.loads(Path(path).read_text("utf-8"))}
+        listed = {
+            str(job["name"]): tuple(map(str, job["overrides"])) for job in json.loads(Path(path).read_text("utf-8"))
+        }
     except (OSError, ValueError, KeyError, TypeError) as error:
         found = f"{path}: {type(error).__name__}: {error}"
         expected = 'a JSON list of {"name": ..., "overrides": [...]}'

@@ -82,7 +82,7 @@ def run(arguments: Sequence[str], context: HydraContext, task_function: TaskFunc
 def _sum_up(plan: Plan, composer: Composer, parent: Parent, status: RunStatus) -> None:
     summary = summary_of(plan.folder)
     best = summary.best
-    if best is not None:
+    if best is not None and not plan.jobs:
         score = f"{summary.monitor} {summary.score:.6g}{' on fresh seeds' if summary.confirmed else ''}"
         header = [f"The best of {len(summary.trials)} trials of the sweep {plan.name} (trial {best.number}): {score}.",
                   f"Sweep: {summary.command}"]  # fmt: skip
@@ -98,7 +98,7 @@ def _end(plan: Plan, loop: Loop) -> None:
     from lorelab.sweeps.closing import failures, print_summary
 
     summary = summary_of(plan.folder)
-    if plan.base.progress != "quiet":
+    if plan.base.progress != "quiet" and not plan.jobs:  # whoever listed the jobs says what came of them
         print_summary(summary, plan.folder)
     failed = failures(summary.trials, plan.folder)
     if loop.gives_up():

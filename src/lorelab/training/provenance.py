@@ -92,7 +92,8 @@ def _git_state(root: Path) -> tuple[str, str]:
 
 
 def code_version(targets: Iterable[str] = ()) -> str:
-    """SHA-256 (first 12 hex digits) over the sources of this package that have a part in a result, and of the user's own modules among ``targets``
+    """SHA-256 (first 12 hex digits) over the sources of this package that have a part in a result (not
+    ``_NO_RESULT``), and of the user's own modules among ``targets``
     (dotted paths whose module is imported and not installed)."""
     files: dict[str, Path] = {}
     for target in targets:

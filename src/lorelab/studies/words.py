@@ -1,0 +1,74 @@
+"""A verdict in words: for the page, the README and the terminal."""
+
+from __future__ import annotations
+
+import math
+
+from lorelab.pages.marks import Tone
+from lorelab.pages.numbers import interval, number
+from lorelab.studies.decision import Decision
+from lorelab.studies.judge import Judged
+from lorelab.studies.rules import Kind, Verdict
+from lorelab.studies.spec import Study
+
+TONES: dict[Verdict, Tone] = {Verdict.SUPPORTED: "good", Verdict.REFUTED: "bad", Verdict.INCONCLUSIVE: "open"}
+
+
+def effect(decision: Decision) -> str:
+    """Estimate and interval, signed."""
+    return interval(decision.estimate, decision.interval.low, decision.interval.high, signed=True)
+
+
+def asked(study: Study, judged: Judged) -> str:
+    """What kind of difference the claim is about."""
+    a, b = study.arms[judged.claim.a].label, study.arms[judged.claim.b].label
+    return {
+        Kind.SUPERIORITY: f"{a} beats {b} by at least the margin",
+        Kind.NON_INFERIORITY: f"{a} is at most the margin worse than {b}",
+        Kind.EQUIVALENCE: f"{a} and {b} differ by less than the margin",
+        Kind.EXACT: "an identity",
+    }[judged.claim.kind]
+
+
+def facts(decision: Decision, unit: str) -> list[tuple[str, str]]:
+    """The numbers that decided, by name. ``unit``: of the estimate, e.g. "margins" or "test/accuracy"."""
+    found = [
+        (f"effect A − B, in {unit}", number(decision.estimate, signed=True)),
+        (
+            f"{100 * decision.confidence:.3g} % interval",
+            f"[{number(decision.interval.low, signed=True)}, {number(decision.interval.high, signed=True)}]",
+        ),
+        ("margin", number(decision.margin)),
+        ("seeds per arm", str(decision.n)),
+    ]
+    p, holm = _p_values(decision)
+    found.append(("p (alone; with Holm)", f"{_small(p)}; {_small(holm)}"))
+    if any(decision.diverged):
+        found.append(("diverged, of A and of B", f"{decision.diverged[0]} and {decision.diverged[1]}"))
+    if decision.verdict is Verdict.INCONCLUSIVE:
+        more = "more than 1,000" if decision.more_seeds is None else str(decision.more_seeds)
+        found.append(("more seeds that would probably decide it", more))
+    return found
+
+
+def where_tasks_differ(judged: Judged) -> str:
+    """One sentence on whether the tasks agree with the overall verdict and with each other."""
+    by_verdict: dict[Verdict, list[str]] = {}
+    for task, decision in judged.by_task.items():
+        by_verdict.setdefault(decision.verdict, []).append(task)
+    if len(by_verdict) == 1:
+        return f"Every task says {next(iter(by_verdict))}."
+    parts = [f"{verdict} on {', '.join(tasks)}" for verdict, tasks in by_verdict.items()]
+    return f"It depends on the task: {'; '.join(parts)}."
+
+
+def _p_values(decision: Decision) -> tuple[float, float]:
+    if decision.verdict is Verdict.REFUTED:
+        return decision.p_refuted, decision.holm_refuted
+    return decision.p_supported, decision.holm_supported
+
+
+def _small(p: float) -> str:
+    if math.isnan(p):
+        return "–"
+    return "< 0.0001" if p < 0.0001 else f"{p:.2g}"
