@@ -14,9 +14,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from lorelab.config.origin import Origin
-from lorelab.config.overrides import compose_all
+from lorelab.config.overrides import survey
 from lorelab.config.resolvers import register_resolvers
-from lorelab.errors import ConfigError, LorelabError, Problem
+from lorelab.errors import ConfigError, LorelabError
 from lorelab.paths import CONF
 
 if TYPE_CHECKING:
@@ -122,21 +122,22 @@ def _check(argv: Sequence[str]) -> None:
             overrides.append(word)
     other = options.get("--config-path", options.get("-cp"))
     folder = options.get("--config-dir", options.get("-cd"))
-    composed = compose_all(
+    seen = survey(
         overrides,
         config_dir=str(Path(folder).absolute()) if folder else None,
         conf=(Path(__file__).parent / other).resolve() if other else CONF,  # as Hydra understands a relative path
         config_name=options.get("--config-name", options.get("-cn", "config")),
     )
     if any(name in options for name in _LOOKS_ONLY):  # a config that cannot run can be looked at
+        if seen.problems:
+            raise ConfigError(seen.problems)
         return
-    from lorelab.config.validate import validate
+    if seen.later:
+        print(
+            f"lorelab train: {seen.later:,} combinations of groups are checked when it is their turn; before the start "
+            f"{len(seen.configs):,} configs are, with each pair of options among them",
+            file=sys.stderr,
+        )
+    from lorelab.config.validate import validate_all
 
-    problems: list[Problem] = []
-    for each in composed:
-        try:
-            validate(each.cfg, each.origin)
-        except ConfigError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigError(dict.fromkeys(problems))
+    validate_all(seen)

@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import pytest
 
-from lorelab.config.overrides import compose_all
-from lorelab.config.validate import locate, validate
+from lorelab.config.overrides import compose_all, survey
+from lorelab.config.validate import locate, validate, validate_all
 from lorelab.errors import ConfigError
 
 
@@ -9,6 +11,12 @@ def refused(*overrides: str) -> str:
     (composed,) = compose_all(overrides)
     with pytest.raises(ConfigError) as caught:
         validate(composed.cfg, composed.origin)
+    return str(caught.value)
+
+
+def refused_whole(*overrides: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        validate_all(survey(overrides))
     return str(caught.value)
 
 
@@ -160,3 +168,59 @@ def test_a_task_that_waits_for_the_targets_is_valid_with_early_stopping() -> Non
     (composed,) = compose_all(own)
     validate(composed.cfg, composed.origin)
     assert composed.cfg.task.monitor is None
+
+
+def test_problems_of_the_overrides_and_of_the_values_are_shown_together() -> None:
+    overrides = [
+        "optimizer.lrr=0.1",  # no such key
+        "model=mpl",  # no such option
+        "model.depth=2.5",  # a wrong type, of the option meant
+        "trainer.max_epochs=0",  # out of range
+        "data=diabetes",
+        "task=classification",  # impossible on real values
+        "seed=???",  # missing
+        "loader.batch_size=${nowhere}",  # resolves to nothing
+    ]
+    message = refused_whole(*overrides)
+    assert message.startswith("The configuration has 7 problems; nothing was started.")
+    for said in ("'lrr'", "model=mpl\n", "2.5 (float)", "max_epochs must be", "are 'real'", "seed=VALUE", "${nowhere}"):
+        assert said in message
+
+
+def test_an_option_that_is_nothing_like_any_other_hides_no_mistake_elsewhere() -> None:
+    message = refused_whole("model=zzz", "model.rows=1", "optimizer.lr=fast", "optimizer.lrr=1", "task=regression")
+    assert message.startswith("The configuration has 4 problems")
+    assert "whose targets are 'class'" in message
+    message = refused_whole("data=zzz", "task=nce", "optimizer.lr=fast")
+    assert message.startswith("The configuration has 2 problems")
+
+
+def test_a_part_that_was_removed_hides_no_mistake_elsewhere() -> None:
+    message = refused_whole("~model", "~seed", "optimizer.lr=fast", "loader.batch_size=0")
+    assert message.startswith("The configuration has 4 problems")
+
+
+def test_a_missing_value_hides_no_mistake_beside_it() -> None:
+    message = refused_whole("optimizer.lr=???", "optimizer.weight_decay=much", "data=table")
+    assert message.startswith("The configuration has 4 problems")
+    for said in ("optimizer.lr=VALUE", "'much' (str)", "data.path=VALUE", "data.target=VALUE"):
+        assert said in message
+    assert "needs it" not in message
+
+
+def test_a_missing_value_within_a_list_is_named(tmp_path: Path) -> None:
+    (tmp_path / "augment").mkdir()
+    crop = "{_target_: lorelab.data.augment.RandomCrop, padding: '???'}"
+    text = f"_target_: lorelab.data.augment.Compose\ntransforms: [{crop}]\n"
+    (tmp_path / "augment" / "mine.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=r"set it: augment.transforms.0.padding=VALUE") as caught:
+        validate_all(survey(["augment=mine", "seed=one"], config_dir=str(tmp_path)))
+    assert len(caught.value.problems) == 2
+
+
+def test_null_is_no_option_and_no_part() -> None:
+    message = refused_whole("model=null", "loader=null", "model.head=null", "seed=one", "paths.outputs=null")
+    assert message.startswith("The configuration has 4 problems")
+    assert "found:    model=null\n  expected: an option of conf/model/" in message
+    assert "override loader=null\n  found:    loader=None" in message
+    assert "override paths.outputs=null" in message
