@@ -69,11 +69,11 @@ def validate(cfg: DictConfig, origin: Origin, unknown: Set[str] = frozenset()) -
         problems += found
         flawed |= {path.partition(".")[0]} if found else set()
     problems += _check_plain(cfg, origin, flawed)
-    unfit = list(_check_kinds(cfg, targets, origin))
-    problems += rehearse(cfg, targets, flawed | ({"task", "model"} if unfit else set()), origin)
+    unfit = dict(_check_kinds(cfg, targets, origin))
+    problems += rehearse(cfg, targets, flawed | unfit.keys(), origin)
     if not flawed & {"trainer", "optimizer"}:
         problems += _check_combinations(cfg, origin)
-    problems += unfit
+    problems += unfit.values()
     if problems:
         raise ConfigError(problems)
 
@@ -179,8 +179,10 @@ def _check_plain(cfg: DictConfig, origin: Origin, flawed: Set[str]) -> Iterator[
             yield Problem(origin.of(f"loader.{key}"), str(cfg.loader[key]), f"a number of at least {minimum}")
 
 
-def _check_kinds(cfg: DictConfig, targets: Mapping[str, Callable[..., Any]], origin: Origin) -> Iterator[Problem]:
-    """Impossible combinations: a task on targets of another kind, a part on inputs it cannot read."""
+def _check_kinds(
+    cfg: DictConfig, targets: Mapping[str, Callable[..., Any]], origin: Origin
+) -> Iterator[tuple[str, Problem]]:
+    """Impossible combinations, by part: a task on targets of another kind, a part on inputs it cannot read."""
     source = targets.get("data")
     for kind in ("inputs", "targets"):
         offered = getattr(source, f"provides_{kind}", None)
@@ -190,7 +192,7 @@ def _check_kinds(cfg: DictConfig, targets: Mapping[str, Callable[..., Any]], ori
                 continue
             found = f"{cfg[part]['_target_']} on {cfg.data['_target_']}, whose {kind} are '{offered}'"
             expected = f"{kind} of kind " + " or ".join(f"'{name}'" for name in sorted(taken))
-            yield Problem(origin.of(part), found, expected, f"another {part}=... or another data=...")
+            yield part, Problem(origin.of(part), found, expected, f"another {part}=... or another data=...")
 
 
 def _check_combinations(cfg: DictConfig, origin: Origin) -> Iterator[Problem]:

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 from lorelab.config.overrides import compose_all, survey
 from lorelab.config.validate import locate, validate, validate_all
@@ -145,8 +146,60 @@ def test_what_a_part_says_of_its_values_is_heard_before_any_data_is_loaded(overr
     assert said in message
 
 
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["data=digits", "model=convnet", "model.channels=[8,8,8,8]"], "images of 8x8 are too small"),
+        (["data=fashion_mnist", "model=convnet", "model.channels=[4,4,4,4,4]"], "images of 28x28 are too small"),
+        (["data=cifar10", "model=convnet", "model.channels=[4,4,4,4,4,4]"], "images of 32x32 are too small"),
+        (["data=digits", "task.class_weights=[1,2]"], "class_weights"),
+        (["data=breast_cancer", "task.class_weights=[1,2,3]"], "class_weights"),
+        (
+            ["data=image_folder", "data.root=photos", "data.size=8", "model=convnet", "model.channels=[4,4,4,4]"],
+            "images of 8x8 are too small",
+        ),
+    ],
+)
+def test_a_part_that_does_not_fit_the_data_is_refused_before_they_are_loaded(overrides, said, monkeypatch) -> None:
+    monkeypatch.setenv("LORELAB_DATA_DIR", "/nowhere")
+    message = refused(*overrides)
+    assert "has 1 problem;" in message
+    assert f"override {overrides[-1]}\n" in message
+    assert said in message
+
+
+def test_in_a_multirun_every_data_set_is_held_against_every_net() -> None:
+    message = refused_whole("data=digits,mnist", "model=mlp,convnet", "+model.channels=[8,8,8,8]", "trainer=cpu")
+    assert "images of 8x8" in message
+    assert "28x28" not in message
+
+
+def test_task_and_net_speak_of_their_values_together() -> None:
+    message = refused("task.label_smoothing=2", "model.depth=-1")
+    assert message.startswith("The configuration has 2 problems")
+    message = refused("data=diabetes", "task=classification", "model.depth=-1", "optimizer.lr=-1")
+    assert message.startswith("The configuration has 3 problems")
+
+
+class Picky(nn.Module):
+    """A net of the user's that reads rows of 10 alone."""
+
+    def __init__(self, input_shape, out_features, head) -> None:
+        if tuple(input_shape) != (10,):
+            raise ValueError(f"input_shape={tuple(input_shape)}, expected (10,)")
+        super().__init__()
+
+
+def test_an_own_net_is_held_against_the_shape_that_the_data_will_have(monkeypatch) -> None:
+    monkeypatch.setenv("LORELAB_TRUST", __name__)
+    own = [f"model._target_={__name__}.Picky", "~model.width", "~model.depth", "~model.activation", "~model.dropout"]
+    assert "input_shape=(30,), expected (10,)" in refused("data=breast_cancer", *own)
+    (fitting,) = compose_all(["data=diabetes", *own])
+    validate(fitting.cfg, fitting.origin)
+
+
 def test_what_only_the_data_can_tell_waits_for_the_data() -> None:
-    accepted = ["task.class_weights=[1,2]", "data=fashion_mnist", "model=convnet", "model.channels=[4,4,4,4,4]"]
+    accepted = ["data=table", "data.path=x.csv", "data.target=y", "task=classification", "task.class_weights=[1,2]"]
     for composed in compose_all(accepted):
         validate(composed.cfg, composed.origin)
 
