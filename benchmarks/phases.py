@@ -29,7 +29,7 @@ IMPORTS = {
     "import the rest of lorelab": ("lorelab.config.build", "lorelab.training.fit", "lorelab.tracking.mlflow_tracker"),
 }
 STAGES = {
-    "compose the config for the check": ("lorelab.cli.train", "compose_all"),
+    "compose the config for the check": ("lorelab.cli.train", "survey"),
     "validate (twice)": ("lorelab.config.validate", "validate"),
     "load the data": ("lorelab.data.builtin", "digits"),
     "build the parts": ("lorelab.config.build", "build"),

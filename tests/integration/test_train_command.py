@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -136,9 +137,13 @@ def test_a_config_with_mistakes_is_refused_before_anything_starts(lorelab, store
     assert not Path(store_uri.removeprefix("sqlite:///")).exists()
 
 
-def test_a_net_that_does_not_fit_the_data_is_refused_after_loading_them(lorelab) -> None:
-    done = lorelab("train", "model=convnet", "model.channels=[8,8,8,8]", check=False)
+def test_a_net_that_does_not_fit_the_users_own_data_is_refused_when_they_are_loaded(lorelab, work: Path) -> None:
+    np.savez(work / "mine.npz", x=np.zeros((40, 8, 8), dtype=np.uint8), y=np.arange(40) % 2)
+    done = lorelab(
+        "train", "data=arrays", "data.path=mine.npz", "model=convnet", "model.channels=[8,8,8,8]", check=False
+    )
     assert done.returncode == 2
+    assert "images of 8x8 are too small" in done.stderr
     assert "override model.channels" in done.stderr or "conf/model/convnet.yaml" in done.stderr
     assert "Traceback" not in done.stderr
 

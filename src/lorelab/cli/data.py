@@ -75,23 +75,24 @@ def _load(overrides: Sequence[str], config_dir: Path | None) -> DataSplits:
     """The data of the one config that the overrides compose, with options from ``config_dir`` too."""
     from hydra.errors import InstantiationException
 
-    from lorelab.config.overrides import compose_all
+    from lorelab.config.overrides import survey
     from lorelab.config.resolvers import register_resolvers
     from lorelab.config.trust import instantiate
-    from lorelab.config.validate import validate
+    from lorelab.config.validate import validate_all
     from lorelab.data.cautions import DataWarning
 
     register_resolvers()
     if config_dir and not config_dir.is_dir():
         raise LorelabError(f"--config-dir: found no folder {config_dir.absolute()}; expected one with data/NAME.yaml")
-    composed = compose_all(overrides, config_dir=str(config_dir.absolute()) if config_dir else None)
-    if len(composed) != 1:
-        raise LorelabError(f"found overrides for {len(composed)} configs; expected one: a summary is of one data set")
-    validate(composed[0].cfg, composed[0].origin)
+    seen = survey(overrides, config_dir=str(config_dir.absolute()) if config_dir else None)
+    validate_all(seen)
+    if len(seen.configs) != 1:
+        count = len(seen.configs)
+        raise LorelabError(f"found overrides for {count} configs; expected one: a summary is of one data set")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # the summary says it all again
         try:
-            splits: DataSplits = instantiate(composed[0].cfg.data)
+            splits: DataSplits = instantiate(seen.configs[0].cfg.data)
         except InstantiationException as error:  # Hydra's wrapping of whatever the source raised
             raise (error.__cause__ if isinstance(error.__cause__, LorelabError) else error) from None
     return splits

@@ -15,9 +15,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from lorelab.config.origin import Origin
-from lorelab.config.overrides import compose_all
+from lorelab.config.overrides import Survey, survey
 from lorelab.config.resolvers import register_resolvers
-from lorelab.errors import ConfigError, LorelabError, Problem
+from lorelab.errors import ConfigError, LorelabError
 from lorelab.paths import CONF
 
 if TYPE_CHECKING:
@@ -119,30 +119,32 @@ def _check(argv: Sequence[str]) -> None:
             overrides.append(word)
     other = options.get("--config-path", options.get("-cp"))
     folder = options.get("--config-dir", options.get("-cd"))
-    compose = functools.partial(
-        compose_all,
+    look = functools.partial(
+        survey,
         config_dir=str(Path(folder).absolute()) if folder else None,
         conf=(Path(__file__).parent / other).resolve() if other else CONF,  # as Hydra understands a relative path
         config_name=options.get("--config-name", options.get("-cn", "config")),
     )
-    composed = compose(overrides)
+    seen = look(overrides)
     if any(name in options for name in _LOOKS_ONLY):  # a config that cannot run can be looked at
+        if seen.problems:
+            raise ConfigError(seen.problems)
         return
-    from lorelab.config.validate import validate
+    if seen.later:
+        print(
+            f"lorelab train: {seen.later:,} combinations of groups are checked when it is their turn; before the start "
+            f"{len(seen.configs):,} configs are, with each pair of options among them",
+            file=sys.stderr,
+        )
+    from lorelab.config.validate import validate_all
 
-    problems: list[Problem] = []
-    search = composed[0].cfg.get("search") if composed else None
+    search = seen.configs[0].cfg.get("search") if seen.configs else None
     if search is not None and not set(argv) & set(_MANY):
-        where, found = composed[0].origin.of("search"), "a search of one run"
-        problems.append(Problem(where, found, "many runs", "lorelab train -m ..., or leave out search"))
-    elif search is not None:
+        where, found = seen.configs[0].origin.of("search"), "a search of one run"
+        raise ConfigError([Problem(where, found, "many runs", "lorelab train -m ..., or leave out search")])
+    if search is not None:
         from lorelab.sweeps.check import varied
 
-        composed = [one for line in varied(search, overrides) for one in compose(line)] or composed
-    for each in composed:
-        try:
-            validate(each.cfg, each.origin)
-        except ConfigError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigError(dict.fromkeys(problems))
+        several = [look(line) for line in varied(search, overrides)]
+        seen = Survey([c for one in several for c in one.configs], [p for one in several for p in one.problems])
+    validate_all(seen)

@@ -21,7 +21,8 @@ class Origin:
     overrides: Sequence[str] = ()
     """As typed: ``optimizer.lr=0.1``, ``optimizer=sgd``."""
     choices: Mapping[str, str | None] = field(default_factory=dict)
-    """Option per group: ``{"optimizer": "adam", "model/head": "linear"}``."""
+    """Option per group: ``{"optimizer": "adam", "model/head": "linear"}``, in Hydra's order: of two options that set a
+    key the first has the last word."""
     folders: Sequence[Path] = (CONF,)
     """Config folders in the order Hydra searches them."""
 
@@ -33,14 +34,18 @@ class Origin:
         return cls(list(overrides), choices, tuple(map(Path, sources)) or (CONF,))
 
     def of(self, key: str) -> str:
-        """Where the value of the dotted ``key`` was set, the last word first: override, preset, group, config.yaml."""
+        """Where the value of the dotted ``key`` was set, or the option of the part ``key`` chosen: override, else the
+        chosen option that has the last word (conf/local/default.yaml, a preset), else the file of its group."""
         for override in reversed(self.overrides):
             if override.lstrip("+~").partition("=")[0] == key:
                 return f"override {override}"
-        for preset in ("debug", "experiment"):
-            name = self.choices.get(preset)
-            if name and _sets(self._file(preset, name), key):
-                return f"{_relative(self._file(preset, name))}: {key}"
+        part = key.replace(".", "/")
+        for group, name in self.choices.items():
+            path = self._file(group, name) if name else None
+            if path is None or not path.is_file():
+                continue
+            if _chooses(path, part, self.choices[part]) if part in self.choices else _sets(path, group, key):
+                return f"{_relative(path)}: {key}"
         group_file = self._group_file(key)
         return f"{_relative(group_file) if group_file else 'conf/config.yaml'}: {key}"
 
@@ -72,11 +77,23 @@ class Origin:
         return next((path for path in candidates if path.is_file()), candidates[0])
 
 
-def _sets(path: Path, key: str) -> bool:
-    if not path.is_file():
+def _chooses(path: Path, group: str, option: str | None) -> bool:
+    """Whether the file overrides the choice of ``group`` with ``option``: ``override /task@_global_.task: nce``."""
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    entries = content.get("defaults", []) if isinstance(content, Mapping) else []
+    chosen = {str(k).partition("@")[0]: v for entry in entries if isinstance(entry, Mapping) for k, v in entry.items()}
+    return any(name in chosen and chosen[name] == option for name in (f"override /{group}", f"override {group}"))
+
+
+def _sets(path: Path, group: str, key: str) -> bool:
+    """Whether the option of ``group`` in this file itself gives ``key`` a value, below its package."""
+    text = path.read_text(encoding="utf-8")
+    header = re.search(r"^#\s*@package\s+(\S+)", text, re.MULTILINE)
+    package = header[1] if header else group.replace("/", ".")
+    if package != "_global_" and not key.startswith(f"{package}."):
         return False
-    node = yaml.safe_load(path.read_text(encoding="utf-8"))
-    for part in key.split("."):
+    node = yaml.safe_load(text)
+    for part in (key if package == "_global_" else key.removeprefix(f"{package}.")).split("."):
         if not isinstance(node, dict) or part not in node:
             return False
         node = node[part]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -20,13 +22,15 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lorelab.config.origin import Origin
+from lorelab.config.spelling import check_key, check_options, is_group, parse_all, rendered, swept
 from lorelab.config.trust import ADVICE, targets_of
-from lorelab.errors import ConfigError, Problem, nearest
+from lorelab.errors import ConfigError, Problem
 from lorelab.paths import CONF
 
 _HYDRAS_OWN = ("hydra._internal.core_plugins.", "hydra.experimental.callbacks.", "hydra_plugins.")
 _MOST_GROUP_COMBINATIONS = 64
-_FORMS = "KEY=VALUE, +KEY=VALUE, ~KEY or GROUP=OPTION"
+_BRINGS: Mapping[str, Set[str]] = {"data": {"data", "task", "model", "augment"}}
+"""Parts that hang on the option of a group, where these are more than the one of its name."""
 
 
 @dataclass(frozen=True)
@@ -35,140 +39,133 @@ class Composed:
 
     cfg: DictConfig
     origin: Origin
+    unknown: Set[str] = frozenset()
+    """Parts (``"model"``) of which nothing can be said, because an option named for them does not exist."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What there is to look at before a command line runs."""
+
+    configs: Sequence[Composed]
+    problems: Sequence[Problem]
+    """Of the overrides themselves. Then ``configs`` are what can be composed all the same: with the nearest option in
+    place of one that does not exist, and without what cannot be had."""
+    later: int = 0
+    """Combinations of group options that are not among ``configs``: each is looked at when it is its turn."""
 
 
 def compose_all(
     overrides: Sequence[str], *, config_dir: str | None = None, config_name: str = "config", conf: Path = CONF
-) -> list[Composed]:
-    """Every distinct config to look at before the command line runs.
-
-    That is each combination of swept group choices with the first value of the other sweeps, then each further swept
-    value once: the sum of the values, not their product, so that a large grid is checked in little time.
-
-    ``conf``: the folder of the primary config; ``config_dir``: one more to look for options in.
+) -> Sequence[Composed]:
+    """The configs of ``survey``.
 
     Raises:
-        ConfigError: with all overrides that cannot be parsed, name no group, option or key; or with targets in Hydra's
-            own node (callbacks, launcher) that are not trusted, because Hydra would build them unasked.
+        ConfigError: with all overrides that are wrong.
     """
-    search_path = [f"hydra.searchpath=[file://{config_dir}]"] if config_dir else []
+    seen = survey(overrides, config_dir=config_dir, config_name=config_name, conf=conf)
+    if seen.problems:
+        raise ConfigError(seen.problems)
+    return seen.configs
+
+
+def survey(
+    overrides: Sequence[str], *, config_dir: str | None = None, config_name: str = "config", conf: Path = CONF
+) -> Survey:
+    """Every distinct config to look at before the command line runs, and what is wrong with the overrides.
+
+    That is each combination of swept group choices (of more than 64, so many that each pair of options is among them)
+    with the first value of the other sweeps, then each further swept value once: the sum of the values, not their
+    product, so that a large grid is checked in little time.
+
+    ``conf``: the folder of the primary config; ``config_dir``: one more to look for options in. Problems are overrides
+    that cannot be parsed, name no group, option or key; and targets in Hydra's own node (callbacks, launcher) that are
+    not trusted, because Hydra would build them unasked.
+    """
     with initialize_config_dir(config_dir=str(conf), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
-        parsed, problems = _parse(overrides, loader)
-        groups = [o for o in parsed if _is_group(o, loader)]
-        values = [o for o in parsed if not _is_group(o, loader)]
-        if not config_dir:
-            wrong = {o.input_line: bad for o in groups if (bad := list(_check_options(o, loader)))}
-            problems += [problem for bad in wrong.values() for problem in bad]
-            groups = [o for o in groups if o.input_line not in wrong]  # the rest is looked at all the same
+        assert isinstance(loader, ConfigLoaderImpl)
+        if config_dir:  # as Hydra does
+            place = SearchPathQuery(provider="schema")
+            loader.config_search_path.prepend("command-line", f"file://{config_dir}", place)
+            loader.repository.initialize_sources(loader.config_search_path)
+        parsed, problems = parse_all(overrides, loader)
+        groups = [o for o in parsed if is_group(o, loader)]
+        values = [o for o in parsed if not is_group(o, loader)]
+        meant: dict[str, str] = {}
+        for override in groups:
+            problems += check_options(override, loader, meant)
         found: list[Composed] = []
-        for choices in itertools.islice(_combinations(groups), _MOST_GROUP_COMBINATIONS):
-            base = _compose(config_name, [*search_path, *choices])
-            problems += [p for o in values for p in _check_key(o, base, choices)]
-            if not problems:
-                found += [_set(base, choices, settings, problems) for settings in _one_at_a_time(values)]
-        if problems:
-            raise ConfigError(dict.fromkeys(problems))
-        return found
+        combinations, later = _combinations(groups)
+        for choices in combinations:
+            try:
+                found += _look(config_name, choices, values, meant, problems)
+            except ConfigError as error:
+                problems += error.problems
+        return Survey(found, list(dict.fromkeys(problems)), later)
 
 
-def _parse(overrides: Sequence[str], loader: ConfigLoader) -> tuple[list[Override], list[Problem]]:
-    parser, parsed, problems = OverridesParser.create(config_loader=loader), [], []
-    for text in overrides:
-        if not text.lstrip("+~").partition("=")[0]:
-            problems.append(Problem(f"override {text}", "nothing before '='", _FORMS))
-            continue
-        try:
-            parsed += parser.parse_overrides([text])
-        except HydraException as error:
-            reason = str(error).splitlines()[0]
-            problems.append(Problem(f"override {text}", reason, _FORMS))
-    return parsed, problems
-
-
-def _is_group(override: Override, loader: ConfigLoader) -> bool:
-    return bool(loader.get_group_options(override.key_or_group))
-
-
-def _swept(override: Override) -> list[str]:
-    """The values of an override as text, one unless it is a sweep; an interval stands for its ends."""
-    if not override.is_sweep_override():
-        return [override.get_value_element_as_str()]
-    if override.is_interval_sweep():
-        return [str(override.value().start), str(override.value().end)]  # type: ignore[union-attr]
-    return list(override.sweep_string_iterator())
-
-
-def _check_options(override: Override, loader: ConfigLoader) -> Iterator[Problem]:
-    group = override.key_or_group
-    options = loader.get_group_options(group)
-    if override.is_delete():
+def _look(
+    config_name: str,
+    choices: Sequence[str],
+    values: Sequence[Override],
+    meant: Mapping[str, str],
+    problems: list[Problem],
+) -> Iterator[Composed]:
+    """The configs under one combination of group options. Those that do not exist are in ``meant``."""
+    base = _compose(config_name, list(filter(None, (meant.get(choice, choice) for choice in choices))))
+    lost = {choice.lstrip("+").partition("=")[0] for choice in choices if meant.get(choice) == ""}
+    unknown = frozenset().union(*(_BRINGS.get(group, {group.partition("/")[0]}) for group in lost))
+    if not unknown <= {str(key) for key in base}:  # a preset: it may set anything
         return
-    for value in _swept(override):
-        for option in value.strip("[]").split(","):
-            if option not in options and option != "null":
-                where = f"override {override.input_line}"
-                yield Problem(where, f"{group}={option}", f"an option of conf/{group}/", nearest(option, options))
+    wrong = set()
+    for override in values:
+        if override.key_or_group.partition(".")[0] not in unknown:
+            for problem in check_key(override, base, choices):
+                wrong.add(override.input_line)
+                if problem.where not in {known.where for known in problems}:  # once, not for each combination
+                    problems.append(problem)
+    rest = [o for o in values if o.input_line not in wrong and o.key_or_group.partition(".")[0] not in unknown]
+    for settings in _one_at_a_time(rest):
+        yield _set(base, choices, settings, unknown, problems)
 
 
-def _rendered(override: Override, value: str) -> str:
-    if override.is_delete() and override.value() is None:
-        return str(override.input_line)
-    text = str(override.input_line)
-    return f"{text.partition('=')[0]}={value}" if override.is_sweep_override() else text
-
-
-def _combinations(overrides: Sequence[Override]) -> Iterator[list[str]]:
-    for values in itertools.product(*(_swept(o) for o in overrides)):
-        yield [_rendered(o, v) for o, v in zip(overrides, values, strict=True)]
+def _combinations(overrides: Sequence[Override]) -> tuple[list[tuple[str, ...]], int]:
+    """Combinations of group options to look at, and how many there are beside."""
+    texts = [[rendered(o, value) for value in swept(o)] for o in overrides if swept(o)]
+    total = math.prod(map(len, texts))
+    if total <= _MOST_GROUP_COMBINATIONS:
+        return list(itertools.product(*texts)), 0
+    first = [each[0] for each in texts]
+    pairs: dict[tuple[str, ...], None] = {}
+    for one, two in itertools.combinations(range(len(texts)), 2):
+        for here, there in itertools.product(texts[one], texts[two]):
+            chosen = [*first]
+            chosen[one], chosen[two] = here, there
+            pairs[tuple(chosen)] = None
+    return list(pairs), total - len(pairs)
 
 
 def _one_at_a_time(overrides: Sequence[Override]) -> Iterator[list[str]]:
-    all_values = [_swept(o) for o in overrides]
-    first = [_rendered(o, values[0]) for o, values in zip(overrides, all_values, strict=True)]
+    all_values = [swept(o) for o in overrides]
+    first = [rendered(o, values[0]) for o, values in zip(overrides, all_values, strict=True)]
     yield first
     for index, (override, values) in enumerate(zip(overrides, all_values, strict=True)):
         for value in values[1:]:
-            yield [*first[:index], _rendered(override, value), *first[index + 1 :]]
+            yield [*first[:index], rendered(override, value), *first[index + 1 :]]
 
 
 def _compose(config_name: str, overrides: Sequence[str]) -> DictConfig:
     try:
         return compose(config_name, overrides=list(overrides), return_hydra_config=True)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise _refused(overrides, error) from error
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
+        where = "overrides " + " ".join(overrides) if overrides else "conf/config.yaml"
+        raise ConfigError([_refused(where, error)]) from error
 
 
-def _refused(overrides: Sequence[str], error: Exception) -> ConfigError:
+def _refused(where: str, error: Exception) -> Problem:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    where = "overrides " + " ".join(overrides) if overrides else "conf/config.yaml"
-    return ConfigError([Problem(where, " ".join(lines), "a config that Hydra can compose")])
-
-
-def _check_key(override: Override, base: DictConfig, choices: Sequence[str]) -> Iterator[Problem]:
-    """An override without + must name a key that exists under these group choices."""
-    if override.is_add() or override.is_force_add():
-        return
-    node: object = base
-    parts = override.key_or_group.split(".")
-    for depth, part in enumerate(parts):
-        # Not `part in node`, which is false for a value that is still missing (???).
-        child = (
-            node._get_node(part, validate_access=False)
-            if isinstance(node, DictConfig) and not node._is_none()
-            else None
-        )
-        if child is not None:
-            node = child
-            continue
-        keys = list(map(str, node)) if isinstance(node, DictConfig) and not node._is_none() else []
-        parent = ".".join(parts[:depth])
-        close = nearest(part, [key for key in keys if not key.startswith("_")])
-        under = f" under '{parent}'" if parent else " at the top level"
-        chosen = f" (with {' '.join(choices)})" if choices else ""
-        advice = "; ".join(filter(None, [close, f"+{override.input_line} to add a new key"]))
-        yield Problem(f"override {override.input_line}", f"no key '{part}'{under}{chosen}", "an existing key", advice)
-        return
+    return Problem(where, " ".join(lines), "a config that Hydra can compose")
 
 
 def _untrusted(node: DictConfig) -> Iterator[Problem]:
@@ -199,17 +196,20 @@ def _classes(config: Any) -> Iterator[str]:
             yield from _classes(value)
 
 
-def _set(base: DictConfig, choices: Sequence[str], settings: Sequence[str], problems: list[Problem]) -> Composed:
+def _set(
+    base: DictConfig, choices: Sequence[str], settings: Sequence[str], unknown: Set[str], problems: list[Problem]
+) -> Composed:
     """``base`` with further values, by Hydra's own hand but without composing it anew (0.2 s each)."""
-    cfg = copy.deepcopy(base)
-    try:
-        ConfigLoaderImpl._apply_overrides_to_config(OverridesParser.create().parse_overrides(list(settings)), cfg)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise _refused([*choices, *settings], error) from error
+    cfg, parser = copy.deepcopy(base), OverridesParser.create()
+    for setting in settings:
+        try:
+            ConfigLoaderImpl._apply_overrides_to_config(parser.parse_overrides([setting]), cfg)
+        except (HydraException, OmegaConfBaseException) as error:
+            problems.append(_refused(f"override {setting}", error))
     problems += _untrusted(cfg.hydra)
     origin = Origin.of_hydra(cfg.hydra, [*choices, *settings])
     OmegaConf.set_readonly(cfg, False)
     OmegaConf.set_struct(cfg, False)
     cfg.pop("hydra")
     OmegaConf.set_struct(cfg, True)
-    return Composed(cfg, origin)
+    return Composed(cfg, origin, unknown)

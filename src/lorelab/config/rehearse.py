@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from lorelab.errors import LorelabError, Problem, nearest
 from lorelab.records import DataSpec
 
 _SIZES = ((3, 32), (1000, 256))
-"""Classes and pixels of the two data sets that do not exist."""
+"""Classes and pixels of two data sets that do not exist, for what a source does not say of its own."""
 
 
 def rehearse(
@@ -40,8 +41,8 @@ def rehearse(
         yield from _data(cfg.data, origin)
     if "augment" not in flawed:
         yield from _views(cfg, targets, origin)
-    if sound >= {"task", "model"} and {"task", "model", "data"} <= targets.keys():
-        yield from _task_and_net(cfg, targets, origin)
+    if "data" in targets:
+        yield from _task_and_net(cfg, targets, sound & {"task", "model"} & targets.keys(), origin)
 
 
 def _keep(part: Any) -> Any:
@@ -107,51 +108,77 @@ def _data(node: DictConfig, origin: Origin) -> Iterator[Problem]:
             yield Problem(origin.of(f"data.{key}"), f"{key}={node[key]}", "at least 1")
 
 
-def _task_and_net(cfg: DictConfig, targets: Mapping[str, Callable[..., Any]], origin: Origin) -> Iterator[Problem]:
-    """Builds task and net, without memory for weights, for two data sets that do not exist.
+def _task_and_net(
+    cfg: DictConfig, targets: Mapping[str, Callable[..., Any]], parts: Set[str], origin: Origin
+) -> Iterator[Problem]:
+    """Builds those of task and net that are in ``parts``, without memory for weights, for the data as they will be.
 
-    A complaint that is the same for both is about the config; one that names a size is about the data, and waits for
-    the real ones.
+    Where only the data tell what they are, it is done for two data sets that do not exist. A complaint that is the same
+    for both is about the config; one that names a size is about the data, and waits for the real ones.
     """
-    found = [_tried(cfg, spec) for spec in _specs(cfg, targets)]
-    if len(found) == 2 and found[0] == found[1] and found[0] is not None:
-        path, reason = found[0]
-        yield Problem(origin.of_message(path, cfg[path], reason), reason, "values in range")
+    specs = list(dict.fromkeys(_specs(cfg, targets)))
+    first, *others = [_tried(cfg, spec, parts) for spec in specs] or [{}]
+    for path, reason in first.items():
+        if all(other.get(path) == reason for other in others):
+            expected = "values in range" if others else f"values in range, for inputs of shape {specs[0].input_shape}"
+            yield Problem(origin.of_message(path, cfg[path], reason), reason, expected)
 
 
-def _tried(cfg: DictConfig, spec: DataSpec) -> tuple[str, str] | None:
-    path = "task"
+def _tried(cfg: DictConfig, spec: DataSpec, parts: Set[str]) -> dict[str, str]:
+    """What ``parts`` say of data of ``spec``, by part. If there is no task to say how many outputs the net has, it has
+    one for each class."""
+    found: dict[str, str] = {}
+    features = max(1, spec.num_classes)
+    if "task" in parts:
+        with _heard(found, "task"):
+            features = instantiate(cfg.task)(data=spec).out_features
+    if "model" in parts:
+        with _heard(found, "model"), torch.device("meta"):
+            instantiate(cfg.model)(input_shape=spec.input_shape, out_features=features)
+    return found
+
+
+@contextmanager
+def _heard(found: dict[str, str], path: str) -> Iterator[None]:
     try:
-        task = instantiate(cfg.task)(data=spec)
-        path = "model"
-        with torch.device("meta"):
-            instantiate(cfg.model)(input_shape=spec.input_shape, out_features=task.out_features)
+        yield
     except Exception as error:
         cause = error.__cause__ or error
         if isinstance(cause, ValueError | LorelabError):
-            return path, (str(cause) or type(cause).__name__).splitlines()[0]
-    return None
+            found[path] = (str(cause) or type(cause).__name__).splitlines()[0]
 
 
 def _specs(cfg: DictConfig, targets: Mapping[str, Callable[..., Any]]) -> Iterator[DataSpec]:
-    source, task, model = targets["data"], targets["task"], targets["model"]
+    source, task, model = targets["data"], targets.get("task"), targets.get("model")
     kind, wanted = getattr(source, "provides_inputs", None), getattr(source, "provides_targets", None)
     if kind is None:  # only the user's file tells
-        known = [set(part.accepts_inputs) for part in (task, model) if hasattr(part, "accepts_inputs")]
+        taken = [getattr(part, "accepts_inputs", None) for part in (task, model)]
+        known = [set(kinds) for kinds in taken if kinds is not None]
         kind = min(set.intersection(*known), default=None) if known else None
     wanted = wanted or min(getattr(task, "accepts_targets", ()), default=None)
     if kind is None or wanted is None:
         return
     for classes, size in _SIZES:
-        shapes = {"image": (3, size, size), "table": (size,), "points": (2,), "text": (cfg.data.get("context") or 64,)}
-        names = tuple(map(str, range(classes))) if wanted in ("class", "token") else ()
+        count = getattr(source, "provides_classes", None) or classes
+        names = tuple(map(str, range(count))) if wanted in ("class", "token") else ()
         yield DataSpec(
             name=str(cfg.data._target_).rpartition(".")[2],
             input_kind=kind,
-            input_shape=shapes[kind],
+            input_shape=_shape(cfg.data, source, kind, size),
             target_kind=wanted,
             num_classes=len(names),
             class_names=names,
             vocabulary=names if wanted == "token" else (),
             class_counts=(1,) * len(names) if wanted == "class" else (),
         )
+
+
+def _shape(node: DictConfig, source: Callable[..., Any], kind: str, size: int) -> tuple[int, ...]:
+    """The shape that ``source`` will return, with ``size`` where it does not say."""
+    usual = {"image": (3, size, size), "points": (2,)}.get(kind, (size,))
+    declared = getattr(source, "provides_shape", None) or usual
+    found = [node.get(each) if isinstance(each, str) else each for each in declared]
+    guess = (usual[0], *[size] * (len(found) - 1))
+    return tuple(
+        each if isinstance(each, int) and each > 0 else instead for each, instead in zip(found, guess, strict=True)
+    )

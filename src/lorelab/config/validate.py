@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from typing import Any, Literal
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lorelab.config.origin import Origin
+from lorelab.config.overrides import Survey
 from lorelab.config.rehearse import rehearse
 from lorelab.config.signatures import check_signature, fits, locate, type_name
 from lorelab.config.trust import ADVICE, UntrustedTargetError, judge_name, judge_object
@@ -23,12 +24,31 @@ _PLAIN: Mapping[str, Any] = {
 }
 """Keys at the top level that no ``_target_`` declares."""
 _REQUIRED = frozenset(
-    {"data", "task", "model", "optimizer", "scheduler", "trainer", "callbacks", "tracker", "loader", "sweep", *_PLAIN}
+    {
+        *("data", "task", "model", "optimizer", "scheduler", "trainer", "callbacks", "tracker", "loader", "paths"),
+        *("sweep", *_PLAIN),
+    }
 )
 
 
-def validate(cfg: DictConfig, origin: Origin) -> None:
-    """Checks one composed config.
+def validate_all(seen: Survey) -> None:
+    """Checks every config of a command line.
+
+    Raises:
+        ConfigError: with every problem found, of the overrides and of what can be composed without the wrong ones.
+    """
+    problems = list(seen.problems)
+    for each in seen.configs:
+        try:
+            validate(each.cfg, each.origin, each.unknown)
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(dict.fromkeys(problems))
+
+
+def validate(cfg: DictConfig, origin: Origin, unknown: Set[str] = frozenset()) -> None:
+    """Checks one composed config, but for its ``unknown`` parts.
 
     Every interpolation resolves, nothing is missing (``???``), every ``_target_`` can be imported and its signature
     takes the given keys and types, values lie in the ranges that the parts check themselves (``rehearse``), and data,
@@ -37,68 +57,97 @@ def validate(cfg: DictConfig, origin: Origin) -> None:
     Raises:
         ConfigError: with every problem found.
     """
-    removed = sorted(_REQUIRED - {str(key) for key in cfg})
-    problems = [
-        Problem(f"override ~{key}", f"no '{key}'", "every run needs it", f"leave out ~{key}; another: {key}=...")
-        for key in removed
-    ]
-    problems += _unresolved(cfg, origin)
-    if problems:
-        raise ConfigError(problems)
-    if cfg.task.get("monitor", "") is None:  # task=auto: only the data tell
-        cfg = copy.deepcopy(cfg)
-        cfg.task.monitor, cfg.task.mode = "val/loss", "min"
+    unresolved = dict(_unresolved(cfg, origin))
+    absent = dict(_absent(cfg, origin, unresolved))
+    unknown = unknown | absent.keys()
+    problems = [*absent.values(), *(p for path, p in unresolved.items() if path.partition(".")[0] not in unknown)]
+    cfg = _completed(cfg, unknown, unresolved)
     targets: dict[str, Callable[..., Any]] = {}
-    flawed: set[str] = set()
+    flawed = set(unknown) | {path.partition(".")[0] for path in unresolved}
     for path, node in _targets(cfg):
-        try:
-            judge_name(str(node["_target_"]))
-            found_target = locate(str(node["_target_"]))
-            judge_object(str(node["_target_"]), found_target)
-            targets[path] = found_target
-        except UntrustedTargetError as error:
-            where = origin.of(f"{path}._target_")
-            problems.append(Problem(where, str(error), "a class of a trusted module", ADVICE))
-            flawed.add(path.partition(".")[0])
-            continue
-        except ImportError as error:
-            where = origin.of(f"{path}._target_")
-            problems.append(Problem(where, str(node["_target_"]), "an importable function or class", str(error)))
-            flawed.add(path.partition(".")[0])
-            continue
-        found = list(check_signature(path, node, targets[path], origin))
+        found = _locate(path, node, targets, origin)
+        if path in targets:
+            said = {f"no '{missing}'" for missing in unresolved}
+            found = [p for p in check_signature(path, node, targets[path], origin) if p.found not in said]
         problems += found
         flawed |= {path.partition(".")[0]} if found else set()
-    problems += _check_plain(cfg, origin)
-    unfit = list(_check_kinds(cfg, targets, origin))
-    problems += rehearse(cfg, targets, flawed | ({"task", "model"} if unfit else set()), origin)
-    if not problems:
+    problems += _check_plain(cfg, origin, flawed)
+    unfit = dict(_check_kinds(cfg, targets, origin))
+    problems += rehearse(cfg, targets, flawed | unfit.keys(), origin)
+    if not flawed & {"trainer", "optimizer"}:
         problems += _check_combinations(cfg, origin)
-    problems += unfit
+    problems += unfit.values()
     if problems:
         raise ConfigError(problems)
 
 
-def _unresolved(cfg: DictConfig, origin: Origin) -> Iterator[Problem]:
+def _absent(cfg: DictConfig, origin: Origin, unresolved: Collection[str]) -> Iterator[tuple[str, Problem]]:
+    """What every run needs and is not there, or is one value instead of a part."""
+    keys = {str(key) for key in cfg}
+    for key in sorted(_REQUIRED.difference(unresolved)):
+        if key not in keys:
+            advice = f"leave out ~{key}; another: {key}=..."
+            yield key, Problem(f"override ~{key}", f"no '{key}'", "every run needs it", advice)
+        elif key not in _PLAIN and not isinstance(cfg[key], DictConfig):
+            yield key, Problem(origin.of(key), f"{key}={cfg[key]}", "a part with keys of its own")
+
+
+def _locate(path: str, node: DictConfig, targets: dict[str, Callable[..., Any]], origin: Origin) -> list[Problem]:
+    """Adds what the node's ``_target_`` names to ``targets``, or says why it cannot be had."""
+    name, where = str(node["_target_"]), origin.of(f"{path}._target_")
+    try:
+        judge_name(name)
+        found = locate(name)
+        judge_object(name, found)
+    except UntrustedTargetError as error:
+        return [Problem(where, str(error), "a class of a trusted module", ADVICE)]
+    except ImportError as error:
+        return [Problem(where, name, "an importable function or class", str(error))]
+    targets[path] = found
+    return []
+
+
+def _unresolved(cfg: DictConfig, origin: Origin) -> Iterator[tuple[str, Problem]]:
     for path, node, key in _leaves(cfg):
         try:
             if OmegaConf.is_missing(node, key):
-                yield Problem(origin.of(path), "??? (nothing)", "a value", f"set it: {path}=VALUE")
+                yield path, Problem(origin.of(path), "??? (nothing)", "a value", f"set it: {path}=VALUE")
             else:
                 _ = node[key]
         except OmegaConfBaseException as error:
-            raw = OmegaConf.to_container(node, resolve=False)[key]  # type: ignore[index,call-overload]
-            yield Problem(origin.of(path), str(raw), "an interpolation that resolves", str(error).splitlines()[0])
+            raw = OmegaConf.to_container(node, resolve=False)[key]  # type: ignore[index]
+            reason = str(error).splitlines()[0]
+            yield path, Problem(origin.of(path), str(raw), "an interpolation that resolves", reason)
 
 
-def _leaves(node: DictConfig, prefix: str = "") -> Iterator[tuple[str, DictConfig, str]]:
-    for key in node:
-        path = f"{prefix}{key!s}"
+def _leaves(node: DictConfig | ListConfig, prefix: str = "") -> Iterator[tuple[str, DictConfig | ListConfig, Any]]:
+    keys: Iterable[Any] = range(len(node)) if isinstance(node, ListConfig) else node
+    for key in keys:
         child = node._get_node(key)
-        if isinstance(child, DictConfig) and not child._is_none() and not child._is_interpolation():
-            yield from _leaves(child, f"{path}.")
+        if isinstance(child, DictConfig | ListConfig) and not child._is_none() and not child._is_interpolation():
+            yield from _leaves(child, f"{prefix}{key!s}.")
         else:
-            yield path, node, str(key)
+            yield f"{prefix}{key!s}", node, key
+
+
+def _completed(cfg: DictConfig, unknown: Set[str], unresolved: Iterable[str]) -> DictConfig:
+    """A config that can be read throughout: ``unknown`` parts are empty, and where there is no value is nothing."""
+    open_monitor = "task" not in {*unknown, *unresolved} and cfg.task.get("monitor", "") is None
+    if not (unknown or unresolved or open_monitor):
+        return cfg
+    cfg = copy.deepcopy(cfg)
+    OmegaConf.set_struct(cfg, False)
+    for path in reversed(list(unresolved)):  # of a list, the last first
+        parent, _, key = path.rpartition(".")
+        node: Any = OmegaConf.select(cfg, parent) if parent else cfg
+        del node[int(key) if isinstance(node, ListConfig) else key]
+    if unknown:
+        OmegaConf.resolve(cfg)  # others may refer to them
+        for key in unknown:
+            cfg[key] = {}
+    if open_monitor:  # task=auto: only the data tell
+        cfg.task.monitor, cfg.task.mode = "val/loss", "min"
+    return cfg
 
 
 def _targets(node: DictConfig, path: str = "") -> Iterator[tuple[str, DictConfig]]:
@@ -114,12 +163,17 @@ def _targets(node: DictConfig, path: str = "") -> Iterator[tuple[str, DictConfig
                 yield from _targets(item, place if index is None else f"{place}.{index}")
 
 
-def _check_plain(cfg: DictConfig, origin: Origin) -> Iterator[Problem]:
+def _check_plain(cfg: DictConfig, origin: Origin, flawed: Set[str]) -> Iterator[Problem]:
     from lorelab.data.loading import DataModule
 
     for key, hint in _PLAIN.items():
-        if not fits(cfg[key], hint):
+        if key not in flawed and not fits(cfg[key], hint):
             yield Problem(origin.of(key), f"{cfg[key]!r} ({type(cfg[key]).__name__})", type_name(hint))
+    for key, value in cfg.paths.items() if "paths" not in flawed else ():
+        if not isinstance(value, str):
+            yield Problem(origin.of(f"paths.{key}"), f"{value!r} ({type(value).__name__})", "str")
+    if "loader" in flawed:
+        return
     wrong = list(check_signature("loader", cfg.loader, DataModule, origin))
     yield from wrong
     least = {"batch_size": 1, "eval_batch_size": 1, "workers": 0, "memory_limit_gb": 0}
@@ -128,8 +182,10 @@ def _check_plain(cfg: DictConfig, origin: Origin) -> Iterator[Problem]:
             yield Problem(origin.of(f"loader.{key}"), str(cfg.loader[key]), f"a number of at least {minimum}")
 
 
-def _check_kinds(cfg: DictConfig, targets: Mapping[str, Callable[..., Any]], origin: Origin) -> Iterator[Problem]:
-    """Impossible combinations: a task on targets of another kind, a part on inputs it cannot read."""
+def _check_kinds(
+    cfg: DictConfig, targets: Mapping[str, Callable[..., Any]], origin: Origin
+) -> Iterator[tuple[str, Problem]]:
+    """Impossible combinations, by part: a task on targets of another kind, a part on inputs it cannot read."""
     source = targets.get("data")
     for kind in ("inputs", "targets"):
         offered = getattr(source, f"provides_{kind}", None)
@@ -139,7 +195,7 @@ def _check_kinds(cfg: DictConfig, targets: Mapping[str, Callable[..., Any]], ori
                 continue
             found = f"{cfg[part]['_target_']} on {cfg.data['_target_']}, whose {kind} are '{offered}'"
             expected = f"{kind} of kind " + " or ".join(f"'{name}'" for name in sorted(taken))
-            yield Problem(origin.of(part), found, expected, f"another {part}=... or another data=...")
+            yield part, Problem(origin.of(part), found, expected, f"another {part}=... or another data=...")
 
 
 def _check_combinations(cfg: DictConfig, origin: Origin) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from lorelab.data.splits import DataSplits, Split, limited, provides, split_indi
 from lorelab.data.tables import table_splits
 
 
-@provides(inputs="image", targets="class")
+@provides(inputs="image", targets="class", shape=(1, 8, 8), classes=10)
 def digits(
     val_fraction: float = 0.15, test_fraction: float = 0.15, split_seed: int = 0, limit_train: int | None = None
 ) -> DataSplits:
@@ -25,7 +25,7 @@ def digits(
     return image_splits("digits", parts, "0123456789", "sklearn.datasets.load_digits")
 
 
-@provides(inputs="table", targets="class")
+@provides(inputs="table", targets="class", shape=(30,), classes=2)
 def breast_cancer(
     val_fraction: float = 0.15, test_fraction: float = 0.15, split_seed: int = 0, limit_train: int | None = None
 ) -> DataSplits:
@@ -48,7 +48,7 @@ def breast_cancer(
     )
 
 
-@provides(inputs="table", targets="real")
+@provides(inputs="table", targets="real", shape=(10,))
 def diabetes(
     val_fraction: float = 0.15, test_fraction: float = 0.15, split_seed: int = 0, limit_train: int | None = None
 ) -> DataSplits:

@@ -154,7 +154,7 @@ def _log_sum(terms: Points) -> Points:
     return total
 
 
-@provides(inputs="points", targets="none")
+@provides(inputs="points", targets="none", shape=(2,))
 def sampled(
     density: Density,
     train: int = 10_000,

@@ -31,7 +31,7 @@ class Listing:
     ignored: Counter[str] = field(default_factory=Counter)
 
 
-@provides(inputs="image", targets="class")
+@provides(inputs="image", targets="class", shape=("channels", "size", "size"))
 def image_folder(
     root: str,
     labels: str | None = None,

@@ -32,7 +32,7 @@ MNIST_MD5 = {
 }
 
 
-@provides(inputs="image", targets="class")
+@provides(inputs="image", targets="class", shape=(1, 28, 28), classes=10)
 def fashion_mnist(
     root: str | None = None,
     val_fraction: float = 0.1,
@@ -56,7 +56,7 @@ def fashion_mnist(
     )
 
 
-@provides(inputs="image", targets="class")
+@provides(inputs="image", targets="class", shape=(1, 28, 28), classes=10)
 def mnist(
     root: str | None = None,
     val_fraction: float = 0.1,
@@ -74,7 +74,7 @@ def mnist(
     )
 
 
-@provides(inputs="image", targets="class")
+@provides(inputs="image", targets="class", shape=(3, 32, 32), classes=10)
 def cifar10(
     root: str | None = None,
     val_fraction: float = 0.1,

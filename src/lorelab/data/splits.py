@@ -93,12 +93,23 @@ class Indices(NamedTuple):
     test: np.ndarray
 
 
-def provides(*, inputs: InputKind | None, targets: TargetKind | None) -> Callable[[Source], Source]:
-    """Marks a source with what it will return (``provides_inputs``, ``provides_targets``; None where only the user's
-    file tells), so that impossible combinations are refused before anything is loaded."""
+def provides(
+    *,
+    inputs: InputKind | None,
+    targets: TargetKind | None,
+    shape: tuple[int | str, ...] | None = None,
+    classes: int | None = None,
+) -> Callable[[Source], Source]:
+    """Marks a source with what it will return, so that impossible combinations are refused before anything is loaded:
+    ``provides_inputs``, ``provides_targets``, ``provides_shape`` and ``provides_classes``.
+
+    None where only the data tell. ``shape``: of one example; a size may be the name of the argument that sets it:
+    ``(1, 8, 8)``, ``("context",)``.
+    """
 
     def mark(source: Source) -> Source:
-        source.__dict__.update(provides_inputs=inputs, provides_targets=targets)
+        facts = {"inputs": inputs, "targets": targets, "shape": shape, "classes": classes}
+        source.__dict__.update({f"provides_{name}": fact for name, fact in facts.items()})
         return source
 
     return mark

@@ -20,7 +20,7 @@ UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 """Token 0 of every vocabulary: stands for each character that the training part does not have."""
 
 
-@provides(inputs="text", targets="token")
+@provides(inputs="text", targets="token", shape=("context",))
 def tinyshakespeare(
     root: str | None = None,
     context: int = 64,
@@ -40,7 +40,7 @@ def tinyshakespeare(
     return text_splits(read_text(path), "tinyshakespeare", str(path), context, val_fraction, test_fraction, limit_train)
 
 
-@provides(inputs="text", targets="token")
+@provides(inputs="text", targets="token", shape=("context",))
 def help_topics(
     context: int = 64, val_fraction: float = 0.05, test_fraction: float = 0.05, limit_train: int | None = None
 ) -> DataSplits:
@@ -60,7 +60,7 @@ def help_topics(
     return text_splits(text, "help_topics", source, context, val_fraction, test_fraction, limit_train)
 
 
-@provides(inputs="text", targets="token")
+@provides(inputs="text", targets="token", shape=("context",))
 def text_file(
     path: str,
     context: int = 64,

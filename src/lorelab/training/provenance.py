@@ -19,6 +19,13 @@ _CODE = (".py", ".yaml", ".yml", ".toml")
 _MAX_UNTRACKED_BYTES = 200_000
 _NO_RESULT = ("cli", "pages", "studies", "sweeps")
 """Of this package: what orders, compares and draws results, and has no part in one."""
+_DIFF = (
+    *("-c", "core.quotePath=true", "-c", "diff.suppressBlankEmpty=false", "diff", "--binary", "--full-index"),
+    *("--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "--no-relative", "--submodule=short"),
+    *("--src-prefix=a/", "--dst-prefix=b/", "--unified=3", "--inter-hunk-context=0", "-O/dev/null"),
+    *("--diff-algorithm=myers", "--indent-heuristic"),
+)
+"""A diff that the user's git config has no say in: the same changes give the same patch, and ``git apply`` takes it."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +90,11 @@ def _git_state(root: Path) -> tuple[str, str]:
     commit = _git(root, "rev-parse", "HEAD").strip()
     if not commit:
         return "", ""
-    parts = [_git(root, "diff", "--binary", "HEAD")]
+    parts = [_git(root, *_DIFF, "HEAD")]
     untracked = _git(root, "ls-files", "--others", "--exclude-standard", "-z").split("\0")
     code = [name for name in untracked if name.endswith(_CODE) and (root / name).is_file()]
     small = [name for name in code if (root / name).stat().st_size <= _MAX_UNTRACKED_BYTES]
-    parts += [_git(root, "diff", "--no-index", "--", "/dev/null", name) for name in small]
+    parts += [_git(root, *_DIFF, "--no-index", "--", "/dev/null", name) for name in small]
     return commit, "".join(parts)
 
 

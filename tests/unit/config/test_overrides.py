@@ -1,6 +1,9 @@
+import itertools
+from pathlib import Path
+
 import pytest
 
-from lorelab.config.overrides import compose_all
+from lorelab.config.overrides import compose_all, survey
 from lorelab.errors import ConfigError
 
 
@@ -82,3 +85,84 @@ def test_a_bad_option_does_not_hide_a_bad_key() -> None:
     assert message.startswith("The configuration has 2 problems")
     assert "did you mean 'lr'?" in message
     assert "did you mean 'mlp'" in message
+
+
+def test_the_nearest_option_stands_in_so_that_its_keys_are_looked_at() -> None:
+    message = refused("model=convnett", "model.channels=[8]", "model.depth=3")
+    assert message.startswith("The configuration has 2 problems")
+    assert "no key 'depth' under 'model' (with model=convnett)" in message
+    seen = survey(["model=convnett", "model.channels=[8]"])
+    assert [each.cfg.model.channels for each in seen.configs] == [[8]]
+    assert seen.configs[0].origin.of("model") == "override model=convnett"
+
+
+def test_nothing_is_said_of_keys_whose_group_is_anyones_guess() -> None:
+    assert refused("data=zzz", "data.rows=3", "task.grid_size=5").startswith("The configuration has 1 problem;")
+    assert refused("experiment=zzz", "optimizer.momentum=0.9", "model=mpl").startswith("The configuration has 2 prob")
+
+
+def test_a_wrong_key_is_shown_once_for_all_combinations() -> None:
+    message = refused("optimizer=adam,sgd", "model=mlp,convnet", "optimizer.lrr=1")
+    assert message.startswith("The configuration has 1 problem;")
+
+
+def test_a_sweep_keeps_its_good_options_beside_a_bad_one() -> None:
+    seen = survey(["optimizer=adam,zzz,sgd", "model.depth=1,2"])
+    assert len(seen.problems) == 1
+    targets = {each.cfg.optimizer._target_ for each in seen.configs if "optimizer" not in each.unknown}
+    assert targets == {"torch.optim.Adam", "torch.optim.SGD"}
+
+
+def test_a_pattern_that_fits_no_option_is_a_problem() -> None:
+    assert "expected: an option of conf/model/" in refused("model=glob(zz*)")
+
+
+def test_an_override_that_hydra_refuses_is_named_and_does_not_hide_another() -> None:
+    message = refused("+optimizer.lr=0.1", "seeed=1")
+    assert "override +optimizer.lr=0.1\n  found:    Could not append to config" in message
+    assert "override seeed=1" in message
+
+
+def test_options_in_a_folder_of_ones_own_are_known_and_checked_like_others(tmp_path: Path) -> None:
+    (tmp_path / "optimizer").mkdir()
+    (tmp_path / "optimizer" / "mine.yaml").write_text("_target_: torch.optim.Adagrad\n_partial_: true\nlr: 0.1\n")
+    (composed,) = compose_all(["optimizer=mine"], config_dir=str(tmp_path))
+    assert composed.cfg.optimizer._target_ == "torch.optim.Adagrad"
+    assert composed.origin.of("optimizer.lr") == f"{tmp_path}/optimizer/mine.yaml: optimizer.lr"
+    with pytest.raises(ConfigError) as caught:
+        compose_all(["optimizer=mime", "seeed=1"], config_dir=str(tmp_path))
+    message = str(caught.value)
+    assert "override optimizer=mime\n  found:    optimizer=mime\n  expected: an option of conf/optimizer/" in message
+    assert "did you mean 'mine'?" in message
+    assert "did you mean 'seed'?" in message
+
+
+def test_of_many_combinations_each_pair_of_options_is_looked_at_and_the_rest_is_counted() -> None:
+    swept = {
+        "model": ("mlp", "convnet", "resnet18"),
+        "optimizer": ("adam", "adamw", "sgd", "rmsprop"),
+        "scheduler": ("constant", "cosine", "step"),
+        "model/head": ("linear", "cosine"),
+    }
+    seen = survey([f"{group}={','.join(options)}" for group, options in swept.items()])
+    assert len(seen.configs) + seen.later == 3 * 4 * 3 * 2
+    assert seen.later > 0
+    looked_at = [each.origin.choices for each in seen.configs]
+    for one, two in itertools.combinations(swept, 2):
+        pairs = set(itertools.product(swept[one], swept[two]))
+        assert {(choices[one], choices[two]) for choices in looked_at} == pairs
+    assert survey(["model=mlp,convnet", "optimizer=adam,sgd"]).later == 0
+
+
+def test_an_option_far_down_a_large_product_is_looked_at_before_the_start() -> None:
+    many = ["model=mlp,convnet,resnet18", "optimizer=adam,adamw,sgd,rmsprop", "scheduler=constant,cosine,step"]
+    assert "did you mean 'linear'" in refused("model/head=cosine,linar", *many)
+    message = refused("data=digits,fashion_mnist,diabetes", *many, "data.limit_test=5")
+    assert "no key 'limit_test' under 'data' (with data=digits" in message
+
+
+def test_a_file_that_is_no_yaml_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mine.yaml").write_text("width: [1,\n")
+    with pytest.raises(ConfigError, match=r"mine.yaml\", line 2"):
+        compose_all(["model=mine"], config_dir=str(tmp_path))

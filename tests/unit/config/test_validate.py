@@ -1,7 +1,10 @@
-import pytest
+from pathlib import Path
 
-from lorelab.config.overrides import compose_all
-from lorelab.config.validate import locate, validate
+import pytest
+from torch import nn
+
+from lorelab.config.overrides import compose_all, survey
+from lorelab.config.validate import locate, validate, validate_all
 from lorelab.errors import ConfigError
 
 
@@ -9,6 +12,12 @@ def refused(*overrides: str) -> str:
     (composed,) = compose_all(overrides)
     with pytest.raises(ConfigError) as caught:
         validate(composed.cfg, composed.origin)
+    return str(caught.value)
+
+
+def refused_whole(*overrides: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        validate_all(survey(overrides))
     return str(caught.value)
 
 
@@ -137,8 +146,60 @@ def test_what_a_part_says_of_its_values_is_heard_before_any_data_is_loaded(overr
     assert said in message
 
 
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["data=digits", "model=convnet", "model.channels=[8,8,8,8]"], "images of 8x8 are too small"),
+        (["data=fashion_mnist", "model=convnet", "model.channels=[4,4,4,4,4]"], "images of 28x28 are too small"),
+        (["data=cifar10", "model=convnet", "model.channels=[4,4,4,4,4,4]"], "images of 32x32 are too small"),
+        (["data=digits", "task.class_weights=[1,2]"], "class_weights"),
+        (["data=breast_cancer", "task.class_weights=[1,2,3]"], "class_weights"),
+        (
+            ["data=image_folder", "data.root=photos", "data.size=8", "model=convnet", "model.channels=[4,4,4,4]"],
+            "images of 8x8 are too small",
+        ),
+    ],
+)
+def test_a_part_that_does_not_fit_the_data_is_refused_before_they_are_loaded(overrides, said, monkeypatch) -> None:
+    monkeypatch.setenv("LORELAB_DATA_DIR", "/nowhere")
+    message = refused(*overrides)
+    assert "has 1 problem;" in message
+    assert f"override {overrides[-1]}\n" in message
+    assert said in message
+
+
+def test_in_a_multirun_every_data_set_is_held_against_every_net() -> None:
+    message = refused_whole("data=digits,mnist", "model=mlp,convnet", "+model.channels=[8,8,8,8]", "trainer=cpu")
+    assert "images of 8x8" in message
+    assert "28x28" not in message
+
+
+def test_task_and_net_speak_of_their_values_together() -> None:
+    message = refused("task.label_smoothing=2", "model.depth=-1")
+    assert message.startswith("The configuration has 2 problems")
+    message = refused("data=diabetes", "task=classification", "model.depth=-1", "optimizer.lr=-1")
+    assert message.startswith("The configuration has 3 problems")
+
+
+class Picky(nn.Module):
+    """A net of the user's that reads rows of 10 alone."""
+
+    def __init__(self, input_shape, out_features, head) -> None:
+        if tuple(input_shape) != (10,):
+            raise ValueError(f"input_shape={tuple(input_shape)}, expected (10,)")
+        super().__init__()
+
+
+def test_an_own_net_is_held_against_the_shape_that_the_data_will_have(monkeypatch) -> None:
+    monkeypatch.setenv("LORELAB_TRUST", __name__)
+    own = [f"model._target_={__name__}.Picky", "~model.width", "~model.depth", "~model.activation", "~model.dropout"]
+    assert "input_shape=(30,), expected (10,)" in refused("data=breast_cancer", *own)
+    (fitting,) = compose_all(["data=diabetes", *own])
+    validate(fitting.cfg, fitting.origin)
+
+
 def test_what_only_the_data_can_tell_waits_for_the_data() -> None:
-    accepted = ["task.class_weights=[1,2]", "data=fashion_mnist", "model=convnet", "model.channels=[4,4,4,4,4]"]
+    accepted = ["data=table", "data.path=x.csv", "data.target=y", "task=classification", "task.class_weights=[1,2]"]
     for composed in compose_all(accepted):
         validate(composed.cfg, composed.origin)
 
@@ -160,3 +221,59 @@ def test_a_task_that_waits_for_the_targets_is_valid_with_early_stopping() -> Non
     (composed,) = compose_all(own)
     validate(composed.cfg, composed.origin)
     assert composed.cfg.task.monitor is None
+
+
+def test_problems_of_the_overrides_and_of_the_values_are_shown_together() -> None:
+    overrides = [
+        "optimizer.lrr=0.1",  # no such key
+        "model=mpl",  # no such option
+        "model.depth=2.5",  # a wrong type, of the option meant
+        "trainer.max_epochs=0",  # out of range
+        "data=diabetes",
+        "task=classification",  # impossible on real values
+        "seed=???",  # missing
+        "loader.batch_size=${nowhere}",  # resolves to nothing
+    ]
+    message = refused_whole(*overrides)
+    assert message.startswith("The configuration has 7 problems; nothing was started.")
+    for said in ("'lrr'", "model=mpl\n", "2.5 (float)", "max_epochs must be", "are 'real'", "seed=VALUE", "${nowhere}"):
+        assert said in message
+
+
+def test_an_option_that_is_nothing_like_any_other_hides_no_mistake_elsewhere() -> None:
+    message = refused_whole("model=zzz", "model.rows=1", "optimizer.lr=fast", "optimizer.lrr=1", "task=regression")
+    assert message.startswith("The configuration has 4 problems")
+    assert "whose targets are 'class'" in message
+    message = refused_whole("data=zzz", "task=nce", "optimizer.lr=fast")
+    assert message.startswith("The configuration has 2 problems")
+
+
+def test_a_part_that_was_removed_hides_no_mistake_elsewhere() -> None:
+    message = refused_whole("~model", "~seed", "optimizer.lr=fast", "loader.batch_size=0")
+    assert message.startswith("The configuration has 4 problems")
+
+
+def test_a_missing_value_hides_no_mistake_beside_it() -> None:
+    message = refused_whole("optimizer.lr=???", "optimizer.weight_decay=much", "data=table")
+    assert message.startswith("The configuration has 4 problems")
+    for said in ("optimizer.lr=VALUE", "'much' (str)", "data.path=VALUE", "data.target=VALUE"):
+        assert said in message
+    assert "needs it" not in message
+
+
+def test_a_missing_value_within_a_list_is_named(tmp_path: Path) -> None:
+    (tmp_path / "augment").mkdir()
+    crop = "{_target_: lorelab.data.augment.RandomCrop, padding: '???'}"
+    text = f"_target_: lorelab.data.augment.Compose\ntransforms: [{crop}]\n"
+    (tmp_path / "augment" / "mine.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=r"set it: augment.transforms.0.padding=VALUE") as caught:
+        validate_all(survey(["augment=mine", "seed=one"], config_dir=str(tmp_path)))
+    assert len(caught.value.problems) == 2
+
+
+def test_null_is_no_option_and_no_part() -> None:
+    message = refused_whole("model=null", "loader=null", "model.head=null", "seed=one", "paths.outputs=null")
+    assert message.startswith("The configuration has 4 problems")
+    assert "found:    model=null\n  expected: an option of conf/model/" in message
+    assert "override loader=null\n  found:    loader=None" in message
+    assert "override paths.outputs=null" in message

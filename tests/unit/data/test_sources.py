@@ -34,6 +34,8 @@ def splits(source):
 def test_the_spec_agrees_with_the_arrays(source, splits) -> None:
     spec = splits.spec
     assert (spec.input_kind, spec.target_kind) == (source.provides_inputs, source.provides_targets)
+    assert source.provides_shape in (None, spec.input_shape)
+    assert source.provides_classes == (spec.num_classes or None)
     for split in splits.by_name().values():
         assert tuple(split.inputs.shape[1:]) == spec.input_shape
         assert split.inputs.isfinite().all()

@@ -144,3 +144,4 @@ def test_a_source_says_what_it_provides_before_it_is_called() -> None:
         raise AssertionError("not to be called")
 
     assert (source.provides_inputs, source.provides_targets) == ("image", "class")
+    assert source.provides_shape is source.provides_classes is None
