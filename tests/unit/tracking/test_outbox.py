@@ -1,5 +1,6 @@
 """What a store does not take waits on disk in order, and reaches it once."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,24 @@ def test_what_a_sink_raises_loses_nothing(tmp_path: Path) -> None:
     assert hand.held == 3
     hand(points(3, 4), now=True)
     assert store.taken == points(0, 4)
+
+
+def test_what_a_sink_that_hangs_has_in_hand_is_kept_once_it_is_given_up(tmp_path: Path) -> None:
+    store, hangs, let_go = Store(), threading.Event(), threading.Event()
+
+    def sink(items):
+        hangs.set()
+        let_go.wait(30)
+        return store(items)
+
+    hand = Delivery(sink, Outbox(tmp_path / "r"), ABOUT)
+    thread = threading.Thread(target=hand, args=[points(0, 3)])
+    thread.start()
+    assert hangs.wait(10)
+    hand.give_up("hangs")
+    hand(points(3, 5), now=True)
+    assert hand.outbox.items() == points(0, 5)
+    let_go.set()
+    thread.join()
+    assert hand.outbox.items() == points(0, 5), "an answer that comes too late changes nothing on disk"
+    assert (hand.held, hand.reason) == (0, "hangs")
