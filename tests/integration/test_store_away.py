@@ -206,6 +206,38 @@ def test_a_server_that_hangs_from_the_start_does_not_hold_up_the_end_either(tmp_
             assert ends(process, signal.SIGTERM) < 5
 
 
+def test_a_run_that_began_offline_goes_on_after_sync(tmp_path: Path, store_uri: str, lorelab) -> None:
+    outputs = f"paths.outputs={tmp_path}/o"
+    budget = ("trainer.max_epochs=30", "trainer.checkpoint_every_steps=7")
+    lorelab("train", *LONG, *budget, outputs)
+    (whole,) = MLflowStore(store_uri).runs()
+    place = tmp_path / "later"
+    place.write_text("no folder: no database can be made here")
+    uri = f"sqlite:///{place}/mlflow.db"
+    process = train(uri, tmp_path, *budget, "tracker.if_unreachable=offline")
+    while not (kept := list((tmp_path / "o" / "checkpoints").glob("offline-*/last.ckpt"))):
+        assert process.poll() is None
+        time.sleep(0.02)
+    offline = kept[0].parent.name
+    busy = lorelab("sync", "--outbox", str(tmp_path / "o" / "outbox"), check=False)
+    assert (busy.returncode, "still going on" in busy.stderr) == (1, True)
+    process.kill()
+    process.communicate()
+
+    place.unlink()
+    sync = f"lorelab sync --outbox {tmp_path}/o/outbox"
+    for run in (offline, offline[:12], Outbox(tmp_path / "o" / "outbox" / offline).about()["start"]["name"]):
+        early = lorelab("train", f"resume={run}", outputs, check=False, MLFLOW_TRACKING_URI=uri)
+        assert f"began offline and its store does not know it yet. First: {sync}" in early.stderr
+    lorelab(*sync.split()[1:])
+    lorelab("train", f"resume={offline}", outputs, MLFLOW_TRACKING_URI=uri)
+    store = MLflowStore(uri)
+    (run,) = store.runs()
+    assert (run.status, run.tags["lorelab.weights"]) == ("finished", whole.tags["lorelab.weights"])
+    assert store.history(run.run_id, "val/loss") == MLflowStore(store_uri).history(whole.run_id, "val/loss")
+    assert not list((tmp_path / "o" / "checkpoints").glob("*/last.ckpt"))
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"

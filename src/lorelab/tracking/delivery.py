@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lorelab.errors import StoreError
 from lorelab.tracking.items import Item
 from lorelab.tracking.outbox import Outbox
 
@@ -78,7 +79,10 @@ class Delivery:
                 return
             self._in_hand = list(items)
         try:
-            backlog = self.outbox.items() if self.outbox else []
+            backlog = []
+            if self.outbox:
+                self.outbox.lock()
+                backlog = self.outbox.items()
             outcome = self.sink([*backlog, *self._held, *items])
         except Exception as error:
             with self._lock:
@@ -114,7 +118,7 @@ class Delivery:
         try:
             self.outbox.keep([*self._held, *items], self.about)
             self._held = []
-        except OSError as error:
+        except (OSError, StoreError) as error:
             self.reason = self.reason or str(error)
             self._held += items
 

@@ -148,6 +148,7 @@ class MLflowTracker:
         elif delivery.waiting and patience is None:
             delivery([], now=True)
         errors, self._writer = self._writer.errors, None
+        delivery.outbox.unlock()
         if delivery.held or errors:
             raise StoreError(
                 f"{self.uri}: run {self._run_id} ended with points unwritten: neither the store took them nor "
@@ -187,7 +188,9 @@ class MLflowTracker:
             run = client.get_run(run_id)
             waiting = Outbox(self.outbox / run_id)
             if waiting:  # what an earlier process could not deliver comes first, its end included
+                waiting.lock()
                 waiting.replace(RunSink(client, run_id)(waiting.items()).away)
+                waiting.unlock()
                 if waiting:
                     raise StoreError(f"{self.uri}: parts of run {run_id} still wait; {sync_command(self.outbox)}")
                 run = client.get_run(run_id)
