@@ -88,5 +88,16 @@ def _run(name: str, rest: Sequence[str]) -> int:
         return int(stop.exit_code)
 
 
+def run() -> None:
+    """The process ``lorelab``. One that was asked to end does so at once: Python's own end takes its time, and waits
+    for whatever thread still waits for a store."""
+    status = main()
+    if status > 128:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

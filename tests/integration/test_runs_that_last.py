@@ -3,6 +3,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.kill import Bench
+from lorelab.paths import ROOT
 from lorelab.tracking.mlflow_store import MLflowStore
 
 SHORT = ["experiment=digits_mlp", "trainer.max_epochs=2", "data.limit_train=200", "trainer.threads=1"]
@@ -115,3 +117,51 @@ def test_another_result_is_told_by_the_exit_status(lorelab, store_uri: str, tmp_
     done = lorelab("rerun", run.name, f"paths.outputs={tmp_path}", check=False)
     assert done.returncode == 11
     assert "different" in done.stdout
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A repository of its own, with this one's files as they are."""
+    folder = tmp_path / "checkout"
+    for name in ("src", "conf"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", ".gitignore"):
+        shutil.copy(ROOT / name, folder)
+    git(folder, "init", "--quiet")
+    commit(folder, "as it is")
+    return folder
+
+
+def git(folder: Path, *arguments: str) -> str:
+    who = ("-c", "user.name=test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false")
+    return subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+def commit(folder: Path, message: str) -> str:
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", message)
+    return git(folder, "rev-parse", "HEAD").strip()
+
+
+def test_the_recorded_code_is_checked_out_and_run_again(checkout: Path, store_uri: str, lorelab_process) -> None:
+    there = {"PYTHONPATH": str(checkout / "src")}
+    seeds, fit = checkout / "src" / "lorelab" / "seeds.py", checkout / "src" / "lorelab" / "training" / "fit.py"
+    as_it_is = seeds.read_text()
+    seeds.write_text(f"{as_it_is}\n\n_derive = derive_seed\n\n\ndef derive_seed(*a):\n    return _derive(*a) + 1\n")
+    lorelab_process("train", *SHORT, "reproducible=strict", **there)
+    store = MLflowStore(store_uri)
+    (run,) = store.runs()
+    recorded = git(checkout, "rev-parse", "HEAD").strip()
+    assert run.tags["lorelab.commit"] == f"{recorded}+dirty"
+    seeds.write_text(as_it_is)
+    fit.write_text("raise AssertionError('this code is not the recorded one')\n")
+    later = commit(checkout, "nothing can be trained any more")
+
+    done = lorelab_process("rerun", run.run_id, "--worktree", **there)  # checks the exit status
+    assert f"against {run.name}: identical" in done.stdout, done.stderr
+    (again,) = store.runs(filters={"lorelab.rerun_of": run.run_id})
+    for what in ("commit", "code", "signature", "weights"):
+        assert again.tags[f"lorelab.{what}"] == run.tags[f"lorelab.{what}"]
+    assert store.get(run.run_id).tags["lorelab.rerun"] == again.run_id
+    assert git(checkout, "rev-parse", "HEAD").strip() == later, "the user's own checkout stays where it is"
+    assert not git(checkout, "status", "--short")

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -12,12 +13,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from lorelab.errors import StoreError
 from lorelab.records import RunRecord, RunStart, RunStatus
 from lorelab.tracking import delivery
+from lorelab.tracking.items import End
 from lorelab.tracking.mlflow_store import MLflowStore
 from lorelab.tracking.mlflow_tracker import MLflowTracker
+from lorelab.tracking.outbox import Outbox
 
 POINTS = 2400
 
@@ -48,6 +52,15 @@ class Server:
             else:
                 return
         raise AssertionError("the server does not start")
+
+    def hang(self) -> None:
+        """Its socket still takes connections, and never answers."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGCONT)
 
     def stop(self) -> None:
         if self.process is not None:
@@ -139,6 +152,90 @@ def test_what_a_server_never_took_is_delivered_by_sync(server: Server, tmp_path:
     assert (runs["never-there"].params["seed"], runs["never-there"].tags["lorelab.arm"]) == ("3", "a")
     assert store.download(runs["never-there"].run_id, "note.txt", tmp_path).read_text() == "hello"
     assert store.download(run_id, "folder/file.txt", tmp_path).read_text() == "kept"
+
+
+LONG = ("experiment=digits_mlp", "trainer.max_epochs=100000", "trainer.threads=1", "progress=plain")
+
+
+def train(uri: str, folder: Path, *overrides: str) -> subprocess.Popen[str]:
+    where = (f"paths.outputs={folder}/o", f"hydra.run.dir={folder}/h")
+    return subprocess.Popen(
+        [sys.executable, "-m", "lorelab", "train", *LONG, *where, *overrides],
+        env=os.environ | {"MLFLOW_TRACKING_URI": uri},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ends(process: subprocess.Popen[str], signum: signal.Signals) -> float:
+    """Seconds from the signal to the end, as stopped by it."""
+    begun = time.monotonic()
+    process.send_signal(signum)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 128 + signum, said
+    return time.monotonic() - begun
+
+
+def test_a_server_that_hangs_does_not_hold_up_the_end_of_a_killed_run(server: Server, tmp_path: Path, lorelab) -> None:
+    server.start()
+    process = train(server.uri, tmp_path)
+    assert process.stderr is not None
+    assert "steps" in process.stderr.readline()
+    time.sleep(1.5)
+    server.hang()
+    time.sleep(2.0)  # a request is under way
+    assert ends(process, signal.SIGINT) < 5
+    (kept,) = (tmp_path / "o" / "checkpoints").glob("*/last.ckpt")
+    run_id = kept.parent.name
+    assert isinstance(Outbox(tmp_path / "o" / "outbox" / run_id).items()[-1], End)
+    server.go_on()
+    lorelab("sync", "--outbox", str(tmp_path / "o" / "outbox"))
+    run = MLflowStore(server.uri).get(run_id)
+    assert (run.status, run.tags["lorelab.reason"]) == ("killed", "stopped by SIGINT")
+    logged = [step for step, _ in MLflowStore(server.uri).history(run_id, "train/loss")]
+    in_checkpoint = torch.load(kept, weights_only=True)["callbacks"]["Keeper"]["history"]["train/loss"]
+    assert logged == [step for step, _ in in_checkpoint]
+
+
+def test_a_server_that_hangs_from_the_start_does_not_hold_up_the_end_either(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        process = train(f"http://127.0.0.1:{silent.getsockname()[1]}", tmp_path, "force=true")
+        connection, _ = silent.accept()  # to open the run
+        with connection:
+            time.sleep(0.5)
+            assert ends(process, signal.SIGTERM) < 5
+
+
+def test_a_run_that_began_offline_goes_on_after_sync(tmp_path: Path, store_uri: str, lorelab) -> None:
+    outputs = f"paths.outputs={tmp_path}/o"
+    budget = ("trainer.max_epochs=30", "trainer.checkpoint_every_steps=7")
+    lorelab("train", *LONG, *budget, outputs)
+    (whole,) = MLflowStore(store_uri).runs()
+    place = tmp_path / "later"
+    place.write_text("no folder: no database can be made here")
+    uri = f"sqlite:///{place}/mlflow.db"
+    process = train(uri, tmp_path, *budget, "tracker.if_unreachable=offline")
+    while not (kept := list((tmp_path / "o" / "checkpoints").glob("offline-*/last.ckpt"))):
+        assert process.poll() is None
+        time.sleep(0.02)
+    offline = kept[0].parent.name
+    busy = lorelab("sync", "--outbox", str(tmp_path / "o" / "outbox"), check=False)
+    assert (busy.returncode, "still going on" in busy.stderr) == (1, True)
+    process.kill()
+    process.communicate()
+
+    place.unlink()
+    sync = f"lorelab sync --outbox {tmp_path}/o/outbox"
+    for run in (offline, offline[:12], Outbox(tmp_path / "o" / "outbox" / offline).about()["start"]["name"]):
+        early = lorelab("train", f"resume={run}", outputs, check=False, MLFLOW_TRACKING_URI=uri)
+        assert f"began offline and its store does not know it yet. First: {sync}" in early.stderr
+    lorelab(*sync.split()[1:])
+    lorelab("train", f"resume={offline}", outputs, MLFLOW_TRACKING_URI=uri)
+    store = MLflowStore(uri)
+    (run,) = store.runs()
+    assert (run.status, run.tags["lorelab.weights"]) == ("finished", whole.tags["lorelab.weights"])
+    assert store.history(run.run_id, "val/loss") == MLflowStore(store_uri).history(whole.run_id, "val/loss")
+    assert not list((tmp_path / "o" / "checkpoints").glob("*/last.ckpt"))
 
 
 @pytest.fixture

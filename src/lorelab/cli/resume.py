@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from lorelab.config.origin import Origin
 from lorelab.errors import ConfigError, LorelabError, Problem
 from lorelab.records import VOLATILE, RunRecord, RunStatus, lies_below
+from lorelab.tracking.outbox import OUTBOX, begun_offline, sync_command
 from lorelab.tracking.protocol import StoredRun
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ def resume(run: str, overrides: Sequence[str]) -> RunRecord:
         ConfigError: another override.
         LorelabError: the run is not there, still runs, or kept nothing to go on from.
     """
-    from lorelab.tracking.mlflow_store import MLflowStore, record_of
+    from lorelab.tracking.mlflow_store import record_of
 
-    found = MLflowStore(experiment=None).get(run)
+    found = _stored(run, overrides)
     if found.status in (RunStatus.FINISHED, RunStatus.DIVERGED, RunStatus.PRUNED):
         return record_of(found)
     if found.status == RunStatus.RUNNING:
@@ -57,6 +58,22 @@ def go_on(found: StoredRun, overrides: Sequence[str] = (), *, reporter: TrialRep
             return launch(cfg, Origin(overrides=list(overrides)), resume=found, reporter=reporter)
     except Timeout as error:
         raise LorelabError(f"resume={found.run_id}: another process is going on with {found.name} already.") from error
+
+
+def _stored(run: str, overrides: Sequence[str]) -> StoredRun:
+    """Also by the id that a run had before it was delivered."""
+    from lorelab.tracking.mlflow_store import MLflowStore
+    from lorelab.tracking.mlflow_sync import OFFLINE_ID
+
+    outputs = next((word.partition("=")[2] for word in overrides if word.startswith("paths.outputs=")), OUTBOX.parent)
+    outbox = Path(outputs).absolute() / "outbox"
+    if begun_offline(outbox, run):
+        raise LorelabError(
+            f"resume={run}: it began offline and its store does not know it yet. First: {sync_command(outbox)}"
+        )
+    store = MLflowStore(experiment=None)
+    known = store.runs(filters={OFFLINE_ID: run}, limit=1) if run.startswith("offline-") else ()
+    return known[0] if known else store.get(run)
 
 
 def _config(run: StoredRun) -> DictConfig:

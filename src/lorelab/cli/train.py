@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from lorelab.config.origin import Origin
 from lorelab.config.overrides import Survey, survey
 from lorelab.config.resolvers import register_resolvers
-from lorelab.errors import ConfigError, LorelabError
+from lorelab.errors import ConfigError, LorelabError, Problem
 from lorelab.paths import CONF
 
 if TYPE_CHECKING:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lorelab.errors import StoreError
 from lorelab.tracking.items import Item
 from lorelab.tracking.outbox import Outbox
 
@@ -43,6 +45,7 @@ class Delivery:
 
     What the store does not take goes to ``outbox`` with all that comes after it, and is tried again as further items
     come, after ``RETRY_SECONDS`` and then twice as long each time. What the outbox cannot take is held in memory.
+    Once ``give_up`` was called, by another thread while the sink hangs, everything goes to the outbox.
     """
 
     def __init__(self, sink: Callable[[Sequence[Item]], Undelivered], outbox: Outbox, about: Mapping[str, Any]) -> None:
@@ -51,6 +54,10 @@ class Delivery:
         self.reason = ""
         """Why the store was away last."""
         self._held: list[Item] = []
+        self._in_hand: list[Item] = []
+        """What the sink was given and has not answered for."""
+        self._given_up = False
+        self._lock = threading.Lock()
         self._next_try = 0.0
         self._pause = RETRY_SECONDS
 
@@ -66,21 +73,41 @@ class Delivery:
 
     def __call__(self, items: Sequence[Item], *, now: bool = False) -> None:
         """Delivers ``items`` after what waits; ``now``: without waiting for the next try."""
-        if self.waiting and not now and time.monotonic() < self._next_try:
-            self._keep(items)
-            return
+        with self._lock:
+            if self._given_up or (self.waiting and not now and time.monotonic() < self._next_try):
+                self._keep(items)
+                return
+            self._in_hand = list(items)
         try:
-            backlog = self.outbox.items() if self.outbox else []
+            backlog = []
+            if self.outbox:
+                self.outbox.lock()
+                backlog = self.outbox.items()
             outcome = self.sink([*backlog, *self._held, *items])
         except Exception as error:
-            self.reason = str(error)
-            self._held += items
+            with self._lock:
+                self.reason = str(error)
+                self._held += self._in_hand
+                self._in_hand = []
             return
+        with self._lock:
+            if not self._given_up:
+                self._in_hand = []
+                self._settle(outcome, backlog, len(backlog) + len(self._held) + len(items))
+
+    def give_up(self, reason: str) -> None:
+        """Keeps what the sink has not answered for; what it may still take of that arrives twice, and counts once."""
+        with self._lock:
+            self._given_up, self.reason = True, reason
+            self._keep(self._in_hand)
+            self._in_hand = []
+
+    def _settle(self, outcome: Undelivered, backlog: Sequence[Item], tried: int) -> None:
         self.refused += outcome.refused
         if outcome.away:
             self.reason, self._next_try = outcome.reason, time.monotonic() + self._pause
             self._pause = min(2 * self._pause, LONGEST_PAUSE)
-        nothing_new = len(outcome.away) == len(backlog) + len(self._held) + len(items)
+        nothing_new = len(outcome.away) == tried
         rest, self._held = outcome.away[len(backlog) :] if nothing_new else outcome.away, []
         if backlog and not nothing_new:
             self._rewrite(rest, backlog)
@@ -91,7 +118,7 @@ class Delivery:
         try:
             self.outbox.keep([*self._held, *items], self.about)
             self._held = []
-        except OSError as error:
+        except (OSError, StoreError) as error:
             self.reason = self.reason or str(error)
             self._held += items
 

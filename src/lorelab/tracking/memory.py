@@ -61,7 +61,7 @@ class MemoryTracker:
         """Keeps the tags, later values in place of earlier ones."""
         self.tags |= tags
 
-    def finish(self, record: RunRecord) -> None:
+    def finish(self, record: RunRecord, _patience: float | None = None) -> None:
         """Keeps the record; the first one if called twice."""
         if self.run is not None and self.record is None:
             self.record = record

@@ -1,14 +1,16 @@
-"""What a run says of itself when it starts, as MLflow stores it."""
+"""What a run says of itself when it starts and when it ends, as MLflow stores it."""
 
 from __future__ import annotations
 
 import getpass
 import json
 import os
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from lorelab.records import DatasetRecord, RunStart, RunStatus
+from lorelab.records import DatasetRecord, RunRecord, RunStart, RunStatus
+from lorelab.tracking.items import End, Item, Tags, Text
 from lorelab.tracking.liveness import marks
 from lorelab.tracking.mlflow_client import patiently
 from lorelab.tracking.mlflow_items import clip
@@ -19,6 +21,20 @@ if TYPE_CHECKING:
 
 MAX_PARAM, MAX_PARAMS, MAX_DIGEST = 6000, 100, 36
 """What MLflow accepts: characters of a parameter's value, parameters per request, characters of a digest."""
+MLFLOW_STATUS = {RunStatus.FAILED: "FAILED", RunStatus.KILLED: "KILLED"}
+"""Of runs that ended without a result; every other end (diverged and pruned too) is one, hence FINISHED."""
+_AT_THE_END = (
+    "status",
+    "monitor",
+    "mode",
+    "score",
+    "best_step",
+    "steps",
+    "examples",
+    "seconds",
+    "diverged_at",
+    "weights",
+)
 
 
 def start_tags(start: RunStart) -> dict[str, str]:
@@ -48,6 +64,23 @@ def write_facts(client: MlflowClient, run_id: str, start: RunStart) -> None:
         patiently(client.log_batch, run_id, params=params[first : first + MAX_PARAMS], synchronous=True)
     if start.dataset is not None:
         patiently(client.log_inputs, run_id, datasets=[_dataset_input(start.dataset)])
+
+
+def end_items(record: RunRecord) -> list[Item]:
+    """What closes a run: tags, its record, what went wrong."""
+    facts = {f"lorelab.{name}": getattr(record, name) for name in _AT_THE_END}
+    items: list[Item] = [Tags({name: str(value) for name, value in facts.items() if value not in (None, "")})]
+    items.append(Text(json.dumps(record.to_dict(), indent=2), "record.json"))
+    if record.error and record.status is RunStatus.FAILED:
+        items.append(Text(record.error, "traceback.txt"))
+    elif record.error:
+        items.append(Tags({"lorelab.reason": record.error}))
+    return [*items, End(MLFLOW_STATUS.get(record.status, "FINISHED"), now_millis())]
+
+
+def now_millis() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
 
 
 def _dataset_input(data: DatasetRecord) -> DatasetInput:

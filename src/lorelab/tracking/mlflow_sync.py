@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from lorelab.tracking.mlflow_items import RunSink
 from lorelab.tracking.outbox import Outbox
 
 OFFLINE_ID = "lorelab.offline_id"
+CHECKPOINTS = "lorelab.checkpoints"
+"""Tag: where a run keeps what it goes on from, in a folder by its id."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,20 @@ def sync(folder: Path) -> Report:
     """Delivers the outbox in ``folder`` in order; what the store does not take stays there. Each point is stored once,
     however often this is interrupted: a point that is stored already is the same point."""
     box = Outbox(folder)
-    about = box.about()
+    try:
+        box.lock()
+        about = box.about()
+    except FileNotFoundError:
+        return Report(True, f"{folder.name}: delivered by another process in the meantime.")
+    except (OSError, StoreError) as error:
+        return Report(False, str(error))
+    try:
+        return _deliver(box, about)
+    finally:
+        box.unlock()
+
+
+def _deliver(box: Outbox, about: dict[str, Any]) -> Report:
     name = about.get("start", {}).get("name") or about["run_id"]
     items = box.items() if box else []
     ended = any(isinstance(item, End) for item in items)
@@ -73,6 +89,11 @@ def _run(about: dict[str, Any]) -> str:
     tags = facts.pop("tags") | {OFFLINE_ID: offline}
     start = RunStart(**(facts | {"dataset": dataset, "tags": tags}))
     if known:  # made by an earlier try, which may have ended before these were written
-        write_facts(connect(about["uri"]), known[0].run_id, start)
-        return known[0].run_id
-    return MLflowTracker(about["uri"], about["experiment"], about["artifacts"]).create(start, about["began"])
+        run_id = known[0].run_id
+        write_facts(connect(about["uri"]), run_id, start)
+    else:
+        run_id = MLflowTracker(about["uri"], about["experiment"], about["artifacts"]).create(start, about["began"])
+    if CHECKPOINTS in tags:
+        with suppress(OSError):  # nothing kept, or not on this machine
+            Path(tags[CHECKPOINTS], offline).rename(Path(tags[CHECKPOINTS], run_id))
+    return run_id

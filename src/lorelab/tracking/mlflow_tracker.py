@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
@@ -17,10 +15,10 @@ from lorelab.errors import StoreError
 from lorelab.records import RunRecord, RunStart, RunStatus
 from lorelab.tracking.database import resolve_uri
 from lorelab.tracking.delivery import Delivery, Nowhere
-from lorelab.tracking.items import End, File, Item, Point, Tags, Text
+from lorelab.tracking.items import File, Item, Point, Tags, Text
 from lorelab.tracking.liveness import Beat, marks
 from lorelab.tracking.mlflow_client import connect, experiment_id, patiently, store_errors
-from lorelab.tracking.mlflow_facts import start_tags, with_parent, write_facts
+from lorelab.tracking.mlflow_facts import end_items, now_millis, start_tags, with_parent, write_facts
 from lorelab.tracking.mlflow_items import MAX_TAG, RunSink, clip, legal_name
 from lorelab.tracking.mlflow_store import MLflowStore, close_dead_runs, record_of
 from lorelab.tracking.outbox import OUTBOX, Outbox, sync_command
@@ -30,8 +28,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 DRAIN_SECONDS = 120.0
-MLFLOW_STATUS = {RunStatus.FAILED: "FAILED", RunStatus.KILLED: "KILLED"}
-"""Of runs that ended without a result; every other end (diverged and pruned too) is one, hence FINISHED."""
 OFFLINE = "offline-"
 """What the id of a run begins with that the store does not know yet."""
 
@@ -84,7 +80,7 @@ class MLflowTracker:
                 raise
             self._run_id, sink = OFFLINE + uuid4().hex, Nowhere(str(error))
             about["start"] = asdict(start) | {"tags": start_tags(start), "files": {}}
-            about["began"] = _millis()
+            about["began"] = now_millis()
             print(f"{error}\nGoing on offline; later: {sync_command(self.outbox)}", file=sys.stderr)
         box = Outbox(self.outbox / self._run_id)
         if "start" in about:
@@ -112,7 +108,7 @@ class MLflowTracker:
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Queues one point per metric at ``step``; of a run that goes on, those that are stored already are not."""
-        millis = _millis()
+        millis = now_millis()
         for name, value in metrics.items():
             self._last[name] = float(value)
             legal = legal_name(name)
@@ -131,12 +127,12 @@ class MLflowTracker:
         """Queues tags."""
         self._put(Tags(dict(tags)))
 
-    def finish(self, record: RunRecord) -> None:
+    def finish(self, record: RunRecord, patience: float | None = None) -> None:
         """Writes what is queued and closes the run; does nothing if none is open.
 
-        What the store does not take waits in the outbox for ``lorelab sync``. May be called again after an interrupt
-        or an error in the first call, whose record then stands. Raises ``StoreError``, after the run is closed, if
-        something is lost.
+        What the store does not take within ``patience`` seconds, ``DRAIN_SECONDS`` by default, waits in the outbox for
+        ``lorelab sync``. May be called again after an interrupt or an error in the first call, whose record then
+        stands. Raises ``StoreError``, after the run is closed, if something is lost.
         """
         if self._writer is None or self._delivery is None:
             return
@@ -145,16 +141,18 @@ class MLflowTracker:
             if self._beat is not None:
                 self._beat.stop()
             self._put_end(record)
-        # A killed run must end at once; what is lost of it then, it logs again when it goes on.
-        drained = self._writer.close(3.0 if self._record.status is RunStatus.KILLED else DRAIN_SECONDS)
-        delivery, status = self._delivery, self._record.status
-        if drained and delivery.waiting and status is not RunStatus.KILLED:
+        delivery = self._delivery
+        if not self._writer.close(DRAIN_SECONDS if patience is None else patience):
+            delivery.give_up("the store does not answer")
+            delivery(self._writer.take_back())
+        elif delivery.waiting and patience is None:
             delivery([], now=True)
         errors, self._writer = self._writer.errors, None
-        if not drained or delivery.held or errors:
+        delivery.outbox.unlock()
+        if delivery.held or errors:
             raise StoreError(
-                f"{self.uri}: run {self._run_id} ended with points unwritten: the store did not take them within "
-                f"{DRAIN_SECONDS:.0f} s, nor could {delivery.outbox.folder} ({delivery.reason or 'too slow'})."
+                f"{self.uri}: run {self._run_id} ended with points unwritten: neither the store took them nor "
+                f"{delivery.outbox.folder} ({delivery.reason or errors[0]})."
             )
         if delivery.waiting:
             kept = f"Parts of run {self._run_id} are kept in {delivery.outbox.folder}"
@@ -177,7 +175,7 @@ class MLflowTracker:
             run_id = str(run.info.run_id)
             try:
                 write_facts(client, run_id, start)
-            except BaseException:
+            except Exception:
                 with suppress(Exception):
                     client.set_terminated(run_id, "FAILED")
                 raise
@@ -190,7 +188,9 @@ class MLflowTracker:
             run = client.get_run(run_id)
             waiting = Outbox(self.outbox / run_id)
             if waiting:  # what an earlier process could not deliver comes first, its end included
+                waiting.lock()
                 waiting.replace(RunSink(client, run_id)(waiting.items()).away)
+                waiting.unlock()
                 if waiting:
                     raise StoreError(f"{self.uri}: parts of run {run_id} still wait; {sync_command(self.outbox)}")
                 run = client.get_run(run_id)
@@ -212,26 +212,8 @@ class MLflowTracker:
         if record.status in (RunStatus.KILLED, RunStatus.FAILED):  # it may go on: no end of its curves yet
             final = {}
         self.log({name: value for name, value in final.items() if not self._ends_with(name, value)}, record.steps)
-        names = (
-            "status",
-            "monitor",
-            "mode",
-            "score",
-            "best_step",
-            "steps",
-            "examples",
-            "seconds",
-            "diverged_at",
-            "weights",
-        )
-        facts = {f"lorelab.{name}": getattr(record, name) for name in names}
-        self.tag({name: str(value) for name, value in facts.items() if value not in (None, "")})
-        self.text(json.dumps(record.to_dict(), indent=2), "record.json")
-        if record.error and record.status is RunStatus.FAILED:
-            self.text(record.error, "traceback.txt")
-        elif record.error:
-            self.tag({"lorelab.reason": record.error})
-        self._put(End(MLFLOW_STATUS.get(record.status, "FINISHED"), _millis()))
+        for item in end_items(record):
+            self._put(item)
 
     def _ends_with(self, name: str, value: float) -> bool:
         """Whether the curve ends with this value already: the same point again would only blot it."""
@@ -242,7 +224,3 @@ class MLflowTracker:
         if self._writer is None:
             raise StoreError("The tracker has no open run; expected start() before this call and finish() after it.")
         self._writer.put(item)
-
-
-def _millis() -> int:
-    return time.time_ns() // 1_000_000

@@ -47,8 +47,11 @@ class Tracker(Protocol):
         """Queues tags on the run; later values replace earlier ones."""
         ...
 
-    def finish(self, record: RunRecord) -> None:
-        """Writes all that is queued, closes the run with ``record.status`` and final metrics. Safe to call twice."""
+    def finish(self, record: RunRecord, patience: float | None = None) -> None:
+        """Writes all that is queued, closes the run with ``record.status`` and final metrics. Safe to call twice.
+
+        ``patience``: seconds that the store has for it; None leaves that to the tracker.
+        """
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -39,6 +40,16 @@ class BatchWriter(Generic[T]):
             self._queue.put(None)
         self._thread.join(timeout)
         return not self._thread.is_alive()
+
+    def take_back(self) -> list[T]:
+        """What is queued and not yet handed to ``write``: for one who gives up waiting for it."""
+        rest: list[T] = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                item = self._queue.get_nowait()
+                rest += [] if item is None else [item]
+        self._queue.put(None)  # the thread ends, if ever `write` returns
+        return rest
 
     def _run(self) -> None:
         closing = False

@@ -81,7 +81,7 @@ def fit(
     ):
         learner.folder = Path(folder)
         learner.publish = journal.publisher(learner.folder)
-        signals.held = True  # a run that is opened is closed
+        signals.wait()  # a run that is opened is closed, if its store answers soon
         run_id = tracker.start(start)
         record = RunRecord(run_id, start.name, RunStatus.RUNNING, learner.task.monitor, learner.task.mode)
         keeper = None if checkpoints is None else _keeper(checkpoints / run_id, journal, signals, settings)
@@ -105,7 +105,7 @@ def fit(
         finally:
             signals.held = True  # a run that is being closed is closed whole; a second signal still ends the process
             before = keeper.seconds_before if keeper else 0.0
-            record = _close(record, learner, journal, data, config or {}, before + time.perf_counter() - clock)
+            record = _close(record, learner, journal, data, config or {}, before + time.perf_counter() - clock, signals)
         if keeper is not None:  # nothing to go on with
             shutil.rmtree(keeper.path.parent, ignore_errors=True)
         signals.release()
@@ -183,7 +183,13 @@ def _make_trainer(settings: TrainerSettings, total_steps: int, callbacks: Sequen
 
 
 def _close(
-    record: RunRecord, learner: Learner, journal: Journal, data: DataModule, config: Mapping[str, Any], seconds: float
+    record: RunRecord,
+    learner: Learner,
+    journal: Journal,
+    data: DataModule,
+    config: Mapping[str, Any],
+    seconds: float,
+    signals: Signals,
 ) -> RunRecord:
     """Completes the record, stores the run's files and finishes the run in the store."""
     best, tracker, folder = learner.best, journal.tracker, learner.folder
@@ -207,9 +213,23 @@ def _close(
             draw_curves(journal.history, folder / "curves.png", title=title, monitor=monitor, best_step=best.step)
         learner.publish()
     finally:
-        tracker.finish(record)
+        _finish(tracker, record, signals)
     journal.progress.finish(record)
     return record
+
+
+def _finish(tracker: Tracker, record: RunRecord, signals: Signals) -> None:
+    """A store that does not answer must not keep a process that is asked to end."""
+    if signals.pending is None:
+        try:
+            with signals.patient():
+                tracker.finish(record)
+                return
+        except Interrupted:
+            pass
+        finally:
+            signals.held = True
+    tracker.finish(record, signals.left())
 
 
 def _examples_seen(learner: Learner, data: DataModule) -> int:

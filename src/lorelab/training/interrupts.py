@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import FrameType
@@ -13,6 +14,8 @@ from types import FrameType
 Handler = Callable[[int, FrameType | None], None]
 GRACE_SECONDS = 2.5
 """How long a signal waits for the end of a training step before it interrupts whatever is under way."""
+END_SECONDS = 3.5
+"""From the signal to the last that a run's closing may wait for; with the end of the process that is below five."""
 
 
 class Interrupted(BaseException):
@@ -27,11 +30,13 @@ class Interrupted(BaseException):
 @dataclass
 class Signals:
     """What ``interruptible`` yields. While ``held`` or ``graceful``, a signal is kept in ``pending`` instead of raised:
-    held until ``release``, graceful until somebody looks, at most ``GRACE_SECONDS``."""
+    held until ``release``, graceful until then or somebody looks, at most ``GRACE_SECONDS``."""
 
     held: bool = False
     graceful: bool = False
     pending: int | None = None
+    came: float = 0.0
+    """When the pending signal did, on the monotonic clock."""
     handlers: Mapping[int, Handler] = field(default_factory=dict)
 
     def install(self) -> None:
@@ -39,23 +44,36 @@ class Signals:
         for signum, handler in self.handlers.items():
             signal.signal(signum, handler)
 
+    def left(self) -> float:
+        """Seconds that closing may still take after a signal; never less than a moment."""
+        return max(0.5, END_SECONDS - (time.monotonic() - self.came))
+
+    def wait(self) -> None:
+        """From here to ``release`` signals are graceful, one that is pending already included."""
+        self.held, self.graceful = False, True
+        if self.pending is not None:
+            signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS)
+
     def release(self) -> None:
-        """Raises ``Interrupted`` for a signal that came while held."""
-        self.held = False
+        """Raises ``Interrupted`` for a signal that came while held or graceful."""
+        self._calm()
         if self.pending is not None:
             raise Interrupted(self.pending)
 
     @contextlib.contextmanager
     def patient(self) -> Iterator[None]:
         """Inside, signals are graceful; at the end one that is still pending is raised."""
-        self.graceful = True
+        self.wait()
         try:
             yield
         finally:
-            self.graceful = False
-            if threading.current_thread() is threading.main_thread():
-                signal.setitimer(signal.ITIMER_REAL, 0)
+            self._calm()
         self.release()
+
+    def _calm(self) -> None:
+        self.held = self.graceful = False
+        if threading.current_thread() is threading.main_thread():
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 @contextlib.contextmanager
@@ -72,7 +90,7 @@ def interruptible() -> Iterator[Signals]:
     def stop(signum: int, _frame: FrameType | None) -> None:
         if signals.pending is not None:
             os._exit(128 + signum)
-        signals.pending = signum
+        signals.pending, signals.came = signum, time.monotonic()
         if signals.graceful and not signals.held:
             signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS)
         elif not signals.held:

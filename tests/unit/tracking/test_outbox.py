@@ -1,11 +1,15 @@
 """What a store does not take waits on disk in order, and reaches it once."""
 
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lorelab.errors import StoreError
 from lorelab.tracking import delivery
 from lorelab.tracking.delivery import Delivery, Undelivered
 from lorelab.tracking.items import End, File, Point, Tags, Text
@@ -146,3 +150,55 @@ def test_what_a_sink_raises_loses_nothing(tmp_path: Path) -> None:
     assert hand.held == 3
     hand(points(3, 4), now=True)
     assert store.taken == points(0, 4)
+
+
+def test_what_a_sink_that_hangs_has_in_hand_is_kept_once_it_is_given_up(tmp_path: Path) -> None:
+    store, hangs, let_go = Store(), threading.Event(), threading.Event()
+
+    def sink(items):
+        hangs.set()
+        let_go.wait(30)
+        return store(items)
+
+    hand = Delivery(sink, Outbox(tmp_path / "r"), ABOUT)
+    thread = threading.Thread(target=hand, args=[points(0, 3)])
+    thread.start()
+    assert hangs.wait(10)
+    hand.give_up("hangs")
+    hand(points(3, 5), now=True)
+    assert hand.outbox.items() == points(0, 5)
+    let_go.set()
+    thread.join()
+    assert hand.outbox.items() == points(0, 5), "an answer that comes too late changes nothing on disk"
+    assert (hand.held, hand.reason) == (0, "hangs")
+
+
+def test_an_outbox_is_one_processs_at_a_time(tmp_path: Path) -> None:
+    run, other = Outbox(tmp_path / "r"), Outbox(tmp_path / "r")
+    run.keep(points(0, 2), ABOUT)
+    with pytest.raises(StoreError, match=r"r: in use .*: its run is still going on, or another `lorelab sync`"):
+        other.lock()
+    with pytest.raises(StoreError, match="in use"):
+        other.keep(points(2, 3), ABOUT)
+    run.unlock()
+    other.lock()
+    hand = Delivery(Store(), run, ABOUT)
+    hand.sink.there = False
+    hand(points(2, 4))
+    assert hand.held == 2, "held in memory while somebody else delivers"
+    other.replace([])
+    assert not run.folder.exists()
+    hand([], now=True)
+    assert (hand.held, hand.outbox.items()) == (0, points(2, 4))
+
+
+def test_a_process_that_dies_leaves_no_lock(tmp_path: Path) -> None:
+    code = f"""
+import os
+from pathlib import Path
+from lorelab.tracking.outbox import Outbox
+Outbox(Path({str(tmp_path / "r")!r})).keep([], {{}})
+os._exit(9)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
+    Outbox(tmp_path / "r").lock()

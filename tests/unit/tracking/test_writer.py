@@ -40,6 +40,25 @@ def test_putting_does_not_wait_for_a_store_that_hangs() -> None:
     assert sum(map(len, batches)) == 1000
 
 
+def test_who_gives_up_waiting_takes_back_what_was_not_handed_on() -> None:
+    began, let_go, written = threading.Event(), threading.Event(), []
+
+    def hang(batch: list[int]) -> None:
+        began.set()
+        let_go.wait(timeout=30.0)
+        written.extend(batch)
+
+    writer = BatchWriter(hang, wait=0.0, size=1)
+    for item in range(5):
+        writer.put(item)
+    assert began.wait(timeout=10.0)
+    assert not writer.close(timeout=0.05)
+    assert writer.take_back() == [1, 2, 3, 4]
+    let_go.set()
+    assert writer.close(timeout=10.0)
+    assert written == [0]
+
+
 def test_an_error_is_kept_and_the_next_batch_is_tried() -> None:
     written: list[str] = []
 

@@ -3,6 +3,7 @@
 import math
 import os
 import signal
+import time
 
 import pytest
 import torch
@@ -82,6 +83,37 @@ def test_a_signal_while_a_run_is_being_closed_waits_until_it_is_closed_whole(spl
     assert tracker.record is not None
     assert tracker.record.status is RunStatus.FINISHED
     assert "checkpoints/best.ckpt" in tracker.files
+
+
+class Hanging(MemoryTracker):
+    """Its ``start`` or ``finish`` waits for a store that does not answer, unless it is told how long to be patient."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__()
+        self.where = where
+
+    def start(self, start):
+        self._hang("start")
+        return super().start(start)
+
+    def finish(self, record, patience=None):
+        if patience is None:
+            self._hang("finish")
+        super().finish(record)
+
+    def _hang(self, where: str) -> None:
+        if self.where == where:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(60)
+
+
+@pytest.mark.parametrize(("where", "status"), [("start", None), ("finish", RunStatus.FINISHED)])
+def test_a_signal_does_not_wait_for_a_store_that_hangs(splits, where, status) -> None:
+    tracker, begun = Hanging(where), time.monotonic()
+    with pytest.raises(Interrupted, match="SIGINT"):
+        run(*parts(splits), tracker, max_epochs=1)
+    assert 2 < time.monotonic() - begun < 10, "not at once: it may answer after all"
+    assert (tracker.record and tracker.record.status) is status
 
 
 def test_a_second_fit_of_one_learner_starts_a_fresh_record(splits) -> None:
