@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import itertools
 from collections.abc import Iterator, Sequence
@@ -70,6 +71,15 @@ def compose_all(
         if problems:
             raise ConfigError(dict.fromkeys(problems))
         return found
+
+
+def sweeps(overrides: Sequence[str]) -> list[str]:
+    """Those of ``overrides`` that stand for more than one value; one that cannot be parsed is left to ``compose_all``."""
+    found, parser = [], OverridesParser.create()
+    for text in overrides:
+        with contextlib.suppress(HydraException):
+            found += [text] * any(each.is_sweep_override() for each in parser.parse_overrides([text]))
+    return found
 
 
 def _parse(overrides: Sequence[str], loader: ConfigLoader) -> tuple[list[Override], list[Problem]]:

@@ -128,7 +128,7 @@ class _Training:
         progress.start(start.name, total, learner.task.monitor)
         torch.manual_seed(derive_seed(self.seed, "training"))
         extra = [self.keeper] if self.keeper else []
-        trainer = _make_trainer(self.settings, total, [*self.callbacks, *extra])
+        trainer = make_trainer(self.settings, total, [*self.callbacks, *extra])
         kept = self.keeper.path if self.keeper and start.resume and self.keeper.path.is_file() else None
         if kept is not None:
             data.skip_batches = batches_done(kept)
@@ -148,7 +148,7 @@ def _keeper(folder: Path, journal: Journal, signals: Signals, settings: TrainerS
     return Keeper(folder, journal, signals, every_steps=steps, every_seconds=seconds)
 
 
-def _make_trainer(settings: TrainerSettings, total_steps: int, callbacks: Sequence[Callback]) -> Trainer:
+def make_trainer(settings: TrainerSettings, total_steps: int, callbacks: Sequence[Callback]) -> Trainer:
     if settings.cpu_threads is not None:
         torch.set_num_threads(settings.cpu_threads)
     if not torch.cuda.is_available():
