@@ -21,7 +21,7 @@ from lorelab.records import Batch
 from lorelab.tracking.memory import MemoryTracker
 from lorelab.tracking.mlflow_tracker import MLflowTracker
 from lorelab.tracking.protocol import Tracker
-from lorelab.training.fit import make_trainer, fit
+from lorelab.training.fit import fit, make_trainer
 from lorelab.training.learner import Learner
 from lorelab.training.progress import ProgressLine
 from lorelab.training.schedules import Constant

@@ -6,8 +6,7 @@ import argparse
 import shlex
 import tempfile
 import time
-import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,14 +79,15 @@ def _composed(args: argparse.Namespace) -> Composed:
 
 def _tracked(composed: Composed, parts: Parts, options: RangeOptions) -> LrRange:
     """The test as a run of its own in the store, closed however it ends."""
-    from lorelab.training.interrupts import Interrupted, interruptible
+    from lorelab.training.fit import broken_off
+    from lorelab.training.interrupts import interruptible
     from lorelab.training.lr_range import lr_range
     from lorelab.training.progress import ProgressLine
 
     start, tracker, progress = _start(composed, parts), parts.tracker, ProgressLine(composed.cfg.progress)
     clock, seed = time.perf_counter(), composed.cfg.seed
 
-    def report(points: dict[str, float], step: int) -> None:
+    def report(points: Mapping[str, float], step: int) -> None:
         points = {f"lr_range/{name}": value for name, value in points.items()}
         tracker.log(points, step)
         progress.update(points, step)
@@ -102,11 +102,8 @@ def _tracked(composed: Composed, parts: Parts, options: RangeOptions) -> LrRange
             found = lr_range(parts.learner, parts.data, parts.settings, seed=seed, options=options, report=report)
             _store(found, parts, start.name, Path(folder))
             record = replace(record, status=RunStatus.FINISHED, steps=len(found.rates), metrics=_metrics(found))
-        except Interrupted as stop:
-            record = replace(record, status=RunStatus.KILLED, error=str(stop))
-            raise
-        except BaseException:
-            record = replace(record, status=RunStatus.FAILED, error=traceback.format_exc())
+        except BaseException as error:
+            record = broken_off(record, error)
             raise
         finally:
             signals.held = True
@@ -143,7 +140,8 @@ def _store(found: LrRange, parts: Parts, title: str, folder: Path) -> None:
 
 
 def _metrics(found: LrRange) -> dict[str, float]:
-    rates = found.suggestion.rates | {"suggestion": found.suggestion.chosen, "diverged_lr": found.diverged_rate}
+    further = {"suggestion": found.suggestion.chosen, "diverged_lr": found.diverged_rate}
+    rates: dict[str, float | None] = {**found.suggestion.rates, **further}
     return {f"lr_range/{name}": rate for name, rate in rates.items() if rate is not None}
 
 

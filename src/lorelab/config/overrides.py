@@ -74,7 +74,7 @@ def compose_all(
 
 
 def sweeps(overrides: Sequence[str]) -> list[str]:
-    """Those of ``overrides`` that stand for more than one value; one that cannot be parsed is left to ``compose_all``."""
+    """Those of ``overrides`` that stand for several values; what cannot be parsed is left to ``compose_all``."""
     found, parser = [], OverridesParser.create()
     for text in overrides:
         with contextlib.suppress(HydraException):

@@ -93,11 +93,8 @@ def fit(
             record = replace(record, status=RunStatus.FINISHED, weights=weights)
         except Diverged as divergence:
             record = replace(record, status=RunStatus.DIVERGED, diverged_at=divergence.step, error=str(divergence))
-        except Interrupted as stop:
-            record = replace(record, status=RunStatus.KILLED, error=str(stop))
-            raise
-        except BaseException:
-            record = replace(record, status=RunStatus.FAILED, error=traceback.format_exc())
+        except BaseException as error:
+            record = broken_off(record, error)
             raise
         finally:
             signals.held = True  # a run that is being closed is closed whole; a second signal still ends the process
@@ -107,6 +104,13 @@ def fit(
             shutil.rmtree(keeper.path.parent, ignore_errors=True)
         signals.release()
     return record
+
+
+def broken_off(record: RunRecord, error: BaseException) -> RunRecord:
+    """The record of a run that ``error`` ended without a result: killed by a signal, or failed, with its traceback."""
+    if isinstance(error, Interrupted):
+        return replace(record, status=RunStatus.KILLED, error=str(error))
+    return replace(record, status=RunStatus.FAILED, error="".join(traceback.format_exception(error)))
 
 
 @dataclass(frozen=True)
@@ -149,6 +153,7 @@ def _keeper(folder: Path, journal: Journal, signals: Signals, settings: TrainerS
 
 
 def make_trainer(settings: TrainerSettings, total_steps: int, callbacks: Sequence[Callback]) -> Trainer:
+    """A quiet trainer of ``total_steps`` optimiser steps that keeps nothing by itself."""
     if settings.cpu_threads is not None:
         torch.set_num_threads(settings.cpu_threads)
     if not torch.cuda.is_available():

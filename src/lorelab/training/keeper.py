@@ -127,6 +127,7 @@ def batches_done(path: Path) -> int:
 
 
 def random_states() -> dict[str, Any]:
+    """Of torch (every GPU included), NumPy and Python, as plain values and tensors."""
     name, keys, *rest = np.random.get_state(legacy=True)
     version, internal, gauss = random.getstate()
     return {
@@ -138,6 +139,7 @@ def random_states() -> dict[str, Any]:
 
 
 def set_random_states(states: Mapping[str, Any]) -> None:
+    """Puts back what ``random_states`` returned."""
     torch.set_rng_state(states["torch"])
     if states["cuda"] and torch.cuda.is_available():
         torch.cuda.set_rng_state_all(states["cuda"])

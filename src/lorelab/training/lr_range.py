@@ -1,4 +1,4 @@
-"""The learning-rate range test (Smith 2017, arXiv:1506.01186, section 3.3), on copies: what it is given stays as it is."""
+"""The learning-rate range test (Smith 2017, arXiv:1506.01186, section 3.3), on copies of what it is given."""
 
 from __future__ import annotations
 
@@ -139,11 +139,11 @@ class _Test:
         """One point from the learner, which itself refuses losses that are not finite once they are taken here."""
         step, loss = len(self.losses), points["train/loss"]
         self.losses.append(loss)
-        smoothed = smooth(self.losses, self.options.window)
-        shown = {"lr": float(self.rates[step]), "loss": loss, "loss_smoothed": float(smoothed[-1])}
-        self.report(shown, step)
-        if has_diverged(self.losses, smoothed, self.options.steps, self.options.factor):
-            raise Diverged(step, f"smoothed training loss is {smoothed[-1]:.4g}")
+        smoothed = float(smooth(self.losses, self.options.window)[-1])
+        self.report({"lr": float(self.rates[step]), "loss": loss, "loss_smoothed": smoothed}, step)
+        steps, window, factor = self.options.steps, self.options.window, self.options.factor
+        if has_diverged(self.losses, steps=steps, window=window, factor=factor):
+            raise Diverged(step, f"smoothed training loss is {smoothed:.4g}")
 
     def result(self, diverged_at: int | None) -> LrRange:
         """What the points say."""

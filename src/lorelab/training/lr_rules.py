@@ -38,28 +38,28 @@ def smooth(losses: ArrayLike, window: float) -> Curve:
     return series.ewm(alpha=1 / max(window, 1.0)).mean().to_numpy()
 
 
-def level(losses: ArrayLike, steps: int) -> float:
-    """The loss before anything is learned: the median over the first tenth of the test."""
-    return float(np.nanmedian(np.asarray(losses, dtype=np.float64)[: max(1, steps // 10)]))
+def has_diverged(losses: ArrayLike, *, steps: int, window: float, factor: float) -> bool:
+    """Whether the last smoothed loss exceeds ``factor`` times the best, by half of the fall and clear of the noise.
 
-
-def has_diverged(losses: ArrayLike, smoothed: Curve, steps: int, factor: float) -> bool:
-    """Whether the last smoothed loss exceeds ``factor`` times the best, and has given back half of its fall: near a loss
-    of 0 one hard batch does the former. Asked only after the first tenth, whose averages are of a few batches."""
-    if len(smoothed) <= steps // 10:
+    Near a loss of 0, or with a few examples a batch, one hard batch does the first alone. Never in the first tenth of
+    the test, whose averages are of a few batches.
+    """
+    values, average = np.asarray(losses, dtype=np.float64), smooth(losses, window)
+    if len(average) <= steps // 10:
         return False
-    before = level(losses, steps)
-    best = min(before, float(smoothed[steps // 10 :].min()))
-    return bool(smoothed[-1] - best > max((factor - 1) * abs(best), (before - best) / 2))
+    lowest = _lowest(average, steps)
+    best = min(average[lowest], _level(values, steps))
+    rise, fall = average[-1] - best, _level(values, steps) - best
+    return bool(rise > max((factor - 1) * abs(best), fall / 2, _clear(values[: lowest + 1], window)))
 
 
 def suggest(rates: ArrayLike, losses: ArrayLike, *, steps: int, window: float, diverged: bool) -> Suggestion:
     """Reads a curve of ``N`` ``rates`` (ascending) and raw ``losses``, of a test that was to take ``steps``.
 
     Read is only what comes before the lowest smoothed loss, smoothed once more from the back, so that the average does
-    not lag. The three rules are those of fastai's ``lr_find``: the steepest fall over log rate; a tenth of the rate with
-    the lowest loss; the middle of the longest valley (the longest falling subsequence). Each alone can be far off on a
-    noisy curve, hence the choice: the median of the three, if another lies within a factor of ten of it.
+    not lag. The three rules are those of fastai's ``lr_find``: the steepest fall over log rate; a tenth of the rate
+    with the lowest loss; the middle of the longest valley (the longest falling subsequence). Each alone can be far off
+    on a noisy curve, hence the choice: the median of the three, if another lies within a factor of ten of it.
 
     No rate is chosen if the fall is not clear of the noise, if the loss rises from the beginning, or if it still falls
     at the end of the range.
@@ -68,15 +68,17 @@ def suggest(rates: ArrayLike, losses: ArrayLike, *, steps: int, window: float, d
     skip, average = steps // 10, smooth(losses, window)
     if len(y) <= skip + 2:
         return Suggestion(reason=f"the loss diverged within {len(y)} steps: lower --start")
-    lowest = skip + int(average[skip:].argmin())
-    before, noise = level(y, steps), _noise(y[: lowest + 1])
-    fall = before - float(average[lowest])
-    if fall <= _CLEAR * noise / math.sqrt(2 * window - 1):
-        return Suggestion(reason=_no_fall(fall, noise, rising=diverged and lowest < 2 * skip))
-    if lowest < 2 * skip:
-        return Suggestion(reason=f"the loss is lowest after {lowest} steps, at the start of the range: lower --start")
+    lowest, level = _lowest(average, steps), _level(y, steps)
+    if lowest < 2 * skip and (diverged or average[-1] > level):
+        return Suggestion(reason="the loss rises from the start of the range on: lower --start")
+    fall, needed = level - float(average[lowest]), _clear(y[: lowest + 1], window)
+    if fall <= needed:
+        advice = "raise --steps or loader.batch_size" if diverged else "raise --end"
+        return Suggestion(reason=f"the loss falls by {max(fall, 0.0):.2g}, within its noise ({needed:.2g}): {advice}")
     if not diverged and lowest >= len(y) - 1 - max(1, skip // 2):
-        return Suggestion(reason=f"the loss still falls at a rate of {x[lowest]:.2g}, the end of the range: raise --end")
+        return Suggestion(
+            reason=f"the loss still falls at a rate of {x[lowest]:.2g}, the end of the range: raise --end"
+        )
     found = _rules(x[skip : lowest + 1], smooth(average[skip : lowest + 1][::-1], window)[::-1])
     return _chosen(found)
 
@@ -104,18 +106,24 @@ def _valley(losses: Curve) -> int:
     return (start + end) // 2
 
 
-def _noise(losses: Curve) -> float:
-    """Standard deviation of one raw loss about its trend: of neighbours' differences, robust against outliers."""
-    return 1.4826 * float(np.median(np.abs(np.diff(losses)))) / math.sqrt(2)
+def _level(losses: Curve, steps: int) -> float:
+    """The loss before anything is learned: the mean over the first tenth of the test."""
+    return float(np.nanmean(losses[: max(1, steps // 10)]))
 
 
-def _no_fall(fall: float, noise: float, *, rising: bool) -> str:
-    if rising:
-        return "the loss rises from the start of the range: lower --start"
-    return (
-        f"the loss falls by {max(fall, 0.0):.2g}, not clear of its noise of {noise:.2g} a batch: raise --steps, or "
-        "loader.batch_size"
-    )
+def _lowest(average: Curve, steps: int) -> int:
+    """Where the smoothed loss is lowest; its first tenth does not count."""
+    return steps // 10 + int(average[steps // 10 :].argmin())
+
+
+def _clear(losses: Curve, window: float) -> float:
+    """How far an average must move to move at all: several of its standard deviations, for independent noise.
+
+    That of one loss is estimated from the differences of neighbours, which know no trend, by their 90 % quantile (1.645
+    for a standard normal), which single spikes do not move.
+    """
+    noise = float(np.quantile(np.abs(np.diff(losses)), 0.9)) / (1.645 * math.sqrt(2))
+    return _CLEAR * noise / math.sqrt(2 * window - 1)
 
 
 def _chosen(found: Mapping[str, float]) -> Suggestion:
