@@ -21,7 +21,7 @@ from lorelab.records import Batch
 from lorelab.tracking.memory import MemoryTracker
 from lorelab.tracking.mlflow_tracker import MLflowTracker
 from lorelab.tracking.protocol import Tracker
-from lorelab.training.fit import _make_trainer, fit
+from lorelab.training.fit import fit, make_trainer
 from lorelab.training.learner import Learner
 from lorelab.training.progress import ProgressLine
 from lorelab.training.schedules import Constant
@@ -80,7 +80,7 @@ def plain(run: Run, warm_up: int) -> Sample:
     learner = run.learner()
     batches = shared_batches(run)
     module = Plain(learner.net, learner.make_optimizer)
-    _make_trainer(run.parts.settings, run.total_steps, ()).fit(module, train_dataloaders=batches)
+    make_trainer(run.parts.settings, run.total_steps, ()).fit(module, train_dataloaders=batches)
     return batches.sample(warm_up)
 
 
@@ -91,7 +91,7 @@ def learner(
     module, batches = run.learner(kind, scheduled=scheduled), shared_batches(run)
     settings = run.parts.settings
     module.log_every_n_steps = settings.log_every_n_steps if read else 10**9
-    trainer = _make_trainer(settings, run.total_steps, ())
+    trainer = make_trainer(settings, run.total_steps, ())
     trainer.fit(module, train_dataloaders=batches)
     return batches.sample(warm_up)
 

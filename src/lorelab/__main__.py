@@ -18,6 +18,7 @@ COMMANDS = {
     "sweep": "list sweeps, show one, go on with one, stop one",
     "study": "plan, run, check and reproduce studies: claims that end in verdicts",
     "runs": "list and filter the runs in the store",
+    "lr-range": "the learning-rate range test of a run (Hydra overrides)",
     "rerun": "train a stored run again from its record and compare",
     "sync": "deliver what runs kept while their store was away",
     "compare": "group runs by parameters and aggregate over seeds",
@@ -71,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(name: str, rest: Sequence[str]) -> int:
     try:
-        return int(importlib.import_module(f"lorelab.cli.{name}").main(rest))
+        return int(importlib.import_module(f"lorelab.cli.{name.replace('-', '_')}").main(rest))
     except LorelabError as error:
         print(f"lorelab {name}: {error}", file=sys.stderr)
         return 2

@@ -38,6 +38,8 @@ def main(argv: Sequence[str]) -> int:
     register_resolvers()
     store = MLflowStore(experiment=None)
     run = store.get(args.run)
+    if kind := run.tags.get("lorelab.kind"):
+        raise LorelabError(f"rerun: {run.name} is a run of lorelab {kind}; expected one of lorelab train.")
     if run.status not in (RunStatus.FINISHED, RunStatus.DIVERGED):
         raise LorelabError(f"rerun: {run.name} is {run.status}; expected a run that ended with a result (resume=RUN?).")
     with tempfile.TemporaryDirectory(prefix="lorelab-") as folder:

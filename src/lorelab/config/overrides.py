@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import itertools
 import math
@@ -103,6 +104,15 @@ def survey(
             except ConfigError as error:
                 problems += error.problems
         return Survey(found, list(dict.fromkeys(problems)), later)
+
+
+def sweeps(overrides: Sequence[str]) -> list[str]:
+    """Those of ``overrides`` that stand for several values; what cannot be parsed is left to ``compose_all``."""
+    found, parser = [], OverridesParser.create()
+    for text in overrides:
+        with contextlib.suppress(HydraException):
+            found += [text] * any(each.is_sweep_override() for each in parser.parse_overrides([text]))
+    return found
 
 
 def _look(

@@ -96,11 +96,8 @@ def fit(
             record = replace(record, status=RunStatus.DIVERGED, diverged_at=divergence.step, error=str(divergence))
         except Pruned as end:
             record = replace(record, status=RunStatus.PRUNED, error=str(end))
-        except Interrupted as stop:
-            record = replace(record, status=RunStatus.KILLED, error=str(stop))
-            raise
-        except BaseException:
-            record = replace(record, status=RunStatus.FAILED, error=traceback.format_exc())
+        except BaseException as error:
+            record = broken_off(record, error)
             raise
         finally:
             signals.held = True  # a run that is being closed is closed whole; a second signal still ends the process
@@ -110,6 +107,13 @@ def fit(
             shutil.rmtree(keeper.path.parent, ignore_errors=True)
         signals.release()
     return record
+
+
+def broken_off(record: RunRecord, error: BaseException) -> RunRecord:
+    """The record of a run that ``error`` ended without a result: killed by a signal, or failed, with its traceback."""
+    if isinstance(error, Interrupted):
+        return replace(record, status=RunStatus.KILLED, error=str(error))
+    return replace(record, status=RunStatus.FAILED, error="".join(traceback.format_exception(error)))
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,7 @@ class _Training:
         progress.start(start.name, total, learner.task.monitor)
         torch.manual_seed(derive_seed(self.seed, "training"))
         extra = [self.keeper] if self.keeper else []
-        trainer = _make_trainer(self.settings, total, [*self.callbacks, *extra])
+        trainer = make_trainer(self.settings, total, [*self.callbacks, *extra])
         kept = self.keeper.path if self.keeper and start.resume and self.keeper.path.is_file() else None
         if kept is not None:
             data.skip_batches = batches_done(kept)
@@ -152,7 +156,8 @@ def _keeper(folder: Path, journal: Journal, signals: Signals, settings: TrainerS
     return Keeper(folder, journal, signals, every_steps=steps, every_seconds=seconds)
 
 
-def _make_trainer(settings: TrainerSettings, total_steps: int, callbacks: Sequence[Callback]) -> Trainer:
+def make_trainer(settings: TrainerSettings, total_steps: int, callbacks: Sequence[Callback]) -> Trainer:
+    """A quiet trainer of ``total_steps`` optimiser steps that keeps nothing by itself."""
     if settings.cpu_threads is not None:
         torch.set_num_threads(settings.cpu_threads)
     if not torch.cuda.is_available():

@@ -56,7 +56,7 @@ class Keeper(Callback):
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Between two batches; the only place where a checkpoint is taken."""
         if self._random is not None:  # only now: what Lightning and the loaders set up may have drawn
-            _set_random_states(self._random)
+            set_random_states(self._random)
             self._random = None
         if batch_idx % trainer.accumulate_grad_batches:
             return
@@ -97,7 +97,7 @@ class Keeper(Callback):
     def state_dict(self) -> dict[str, Any]:
         """Random states, the points so far, and the time that they took."""
         history = {key: [list(point) for point in points] for key, points in self.journal.history.items()}
-        return {"random": _random_states(), "history": history, "seconds": self.seconds}
+        return {"random": random_states(), "history": history, "seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes them back; the random states when the first batch is ready."""
@@ -126,7 +126,8 @@ def batches_done(path: Path) -> int:
         raise LorelabError(f"{path}: cannot be read as a checkpoint to go on from ({reason})") from error
 
 
-def _random_states() -> dict[str, Any]:
+def random_states() -> dict[str, Any]:
+    """Of torch (every GPU included), NumPy and Python, as plain values and tensors."""
     name, keys, *rest = np.random.get_state(legacy=True)
     version, internal, gauss = random.getstate()
     return {
@@ -137,7 +138,8 @@ def _random_states() -> dict[str, Any]:
     }
 
 
-def _set_random_states(states: Mapping[str, Any]) -> None:
+def set_random_states(states: Mapping[str, Any]) -> None:
+    """Puts back what ``random_states`` returned."""
     torch.set_rng_state(states["torch"])
     if states["cuda"] and torch.cuda.is_available():
         torch.cuda.set_rng_state_all(states["cuda"])
