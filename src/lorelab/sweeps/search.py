@@ -105,10 +105,11 @@ class Search:
             for trial in held:
                 if len(mine) < most and trial.state is TrialState.RUNNING and self._may_go_on(trial):
                     mine.append(trial.number)
-                    self._propose(optuna.Trial(self._study, trial._trial_id), trial.number)
+                    if "attempts" not in trial.user_attrs:  # its process died while it was being proposed
+                        self._propose(trial.number, trial._trial_id)
             for number in range(len(held), min(total, len(held) + most - len(mine))):
                 mine.append(number)
-                self._propose(self._begin(number), number)
+                self._propose(number)
             for number in mine:
                 self._claim(number)
         return [self.trial(number) for number in mine]
@@ -171,38 +172,41 @@ class Search:
         except (ValueError, RuntimeError):  # too few trials, or no parameter that all of them have
             return {}
 
-    def _begin(self, number: int) -> optuna.Trial:
-        self._study.sampler = self._sampler_for(number)
-        if self.proposals.sampler is None:
-            self._study.enqueue_trial(dict(self.proposals.grid[number]))
-        return self._study.ask()
+    def _propose(self, number: int, known_id: int | None = None) -> None:
+        """Begins trial ``number``, or goes on with what its process left of it (``known_id``)."""
+        known, study = self.proposals, self._study
+        if known.sampler is not None:
+            study.sampler = self._sampler_for(number) if known_id is None else self._make_sampler(number)
+        trial = study.ask() if known_id is None else optuna.Trial(study, known_id)
+        if known.sampler is not None:
+            draw(known.dimensions, known.fixed, lambda each: _suggest(trial, each))
+            return
+        params = dict(known.grid[number])  # as ``enqueue_trial`` does it, but without a trial that waits
+        study._storage.set_trial_system_attr(trial._trial_id, "fixed_params", params)
+        trial = optuna.Trial(study, trial._trial_id)
+        for each in known.dimensions:
+            if each.key in params:
+                _suggest(trial, each)
 
     def _sampler_for(self, number: int) -> Any:
-        """A sampler of its own seed for each process: the same one would propose the same points again.
-
-        Quasi-random sequences go on by themselves, and only with the same seed.
-        """
-        known = self.proposals
-        if known.sampler is None:
-            return self._study.sampler
-        starting = number < known.startup_trials and known.startup is not None
+        """This process's own, from the first new trial on that it proposes."""
+        starting = number < self.proposals.startup_trials
         if self._sampler is None or self._sampler[0] != starting:
-            make = known.startup if starting and known.startup is not None else known.sampler
-            sampler = make(seed=known.seed)
-            if number and not starting and not isinstance(sampler, optuna.samplers.QMCSampler):
-                sampler = make(seed=known.seed + number)
-            self._sampler = (starting, sampler)
+            self._sampler = (starting, self._make_sampler(number))
         return self._sampler[1]
 
-    def _propose(self, trial: optuna.Trial, number: int) -> None:
+    def _make_sampler(self, number: int) -> Any:
+        """Seeded by the trial that it begins with: two of one seed would propose the same points.
+
+        Quasi-random sequences go on by themselves, and only with the same seed; not so what they draw independently.
+        """
         known = self.proposals
-        self._study.sampler = self._sampler_for(number)
-        if known.sampler is None:
-            for each in known.dimensions:
-                if each.key in known.grid[number]:
-                    _suggest(trial, each)
-        else:
-            draw(known.dimensions, known.fixed, lambda each: _suggest(trial, each))
+        make = known.startup if number < known.startup_trials else known.sampler
+        assert make is not None
+        sampler = make(seed=known.seed + number)
+        if number and isinstance(sampler, optuna.samplers.QMCSampler):
+            sampler = make(seed=known.seed, independent_sampler=sampler._independent_sampler)
+        return sampler
 
     def _may_go_on(self, trial: FrozenTrial) -> bool:
         """Whether nobody works on a running trial; one that keeps killing its workers is failed instead."""

@@ -67,7 +67,7 @@ def dimension(override: Override, condition: str | None = None) -> Dimension:
     """The dimension that a sweep override describes. ``condition``: ``OTHER=VALUE[,VALUE…]``.
 
     Raises:
-        ConfigError: a shuffled sweep, or a logarithmic one that reaches zero.
+        ConfigError: a shuffled sweep, a logarithmic one that reaches zero or is no interval.
     """
     other, _, values = (condition or "").partition("=")
     needs = (other.strip(), tuple(value.strip() for value in values.split(","))) if condition else None
@@ -75,6 +75,8 @@ def dimension(override: Override, condition: str | None = None) -> Dimension:
     log = "log" in getattr(sweep, "tags", ())
     if getattr(sweep, "shuffle", False):
         raise _refused(override, "shuffle(...)", "an order that is the same after a restart", "leave out shuffle")
+    if log and not isinstance(sweep, IntervalSweep):
+        raise _refused(override, "tag(log, ...) of single values", "tag(log, interval(low, high))", "leave out the tag")
     if isinstance(sweep, IntervalSweep):
         low, high = sweep.start, sweep.end
         assert low is not None and high is not None
@@ -89,7 +91,7 @@ def dimension(override: Override, condition: str | None = None) -> Dimension:
         if len(numbers) > 1 and all(isinstance(number, int | float) for number in numbers):
             low, high = min(numbers), max(numbers)
             kind = "int" if all(isinstance(number, int) for number in numbers) else "float"
-            return Dimension(key, kind, low=low, high=high, step=abs(numbers[1] - numbers[0]), condition=needs)
+            return Dimension(key, kind, low=low, high=high, step=abs(sweep.step), condition=needs)
     return Dimension(key, "choice", tuple(override.sweep_string_iterator()), condition=needs)
 
 
@@ -101,9 +103,16 @@ def draw(
     ``fixed``: values of keys that do not vary, which conditions may name.
     """
     values: dict[str, Value] = {}
-    for each in sorted(dimensions, key=lambda each: each.condition is not None):
-        if _holds(each.condition, {**fixed, **values}):
-            values[each.key] = suggest(each)
+    waiting = list(dimensions)
+    while waiting:
+        open_keys = {each.key for each in waiting}
+        ready = [each for each in waiting if each.condition is None or each.condition[0] not in open_keys]
+        if not ready:  # they wait for each other
+            break
+        for each in ready:
+            waiting.remove(each)
+            if _holds(each.condition, {**fixed, **values}):
+                values[each.key] = suggest(each)
     return values
 
 
