@@ -1,10 +1,12 @@
-"""The short version of ``python -m benchmarks.calibration``: 400 studies a cell instead of 2,000."""
+"""The short version of ``python -m benchmarks.calibration``: 400 studies a cell instead of 2,000.
+
+Of hundreds of cells that are exact at 5 % some lie two standard errors above, hence three here."""
 
 import numpy as np
 import pytest
+
 from benchmarks.calibration import AUTO, CLAIMS, DIVERGING, LOOKS, Studies, judge, wrong, wrong_together
 from benchmarks.simulated import JUDGED, Shape, simulate
-
 from lorelab.studies.bootstrap import bca
 from lorelab.studies.differences import Differences
 from lorelab.studies.location import student_t
@@ -12,7 +14,7 @@ from lorelab.studies.rules import ALPHA
 from lorelab.studies.verdict import decide
 
 STUDIES = 400
-BAR = ALPHA + 2 * np.sqrt(ALPHA * (1 - ALPHA) / STUDIES)
+BAR = ALPHA + 3 * np.sqrt(ALPHA * (1 - ALPHA) / STUDIES)
 SHAPES = JUDGED | {"diverging": DIVERGING}
 
 

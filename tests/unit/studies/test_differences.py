@@ -16,14 +16,20 @@ def test_a_diverged_run_gets_the_worst_possible_value_and_is_counted() -> None:
     found = paired([0.9, math.nan, 0.8], [0.7, 0.6, -math.inf], "max", worst=0.0)
     assert found.values == pytest.approx([0.2, -0.6, 0.8])
     assert found.diverged == (1, 1)
-    assert found.finite
+    assert found.has_mean
 
 
 def test_without_a_worst_value_it_loses_by_infinitely_much_and_draws_with_another_diverged_run() -> None:
     found = paired([1.0, math.inf, math.nan, 2.0], [2.0, 3.0, math.inf, math.nan], "min")
     assert found.values.tolist() == [1.0, -math.inf, 0.0, math.inf]
     assert found.diverged == (2, 2)
-    assert not found.finite
+    assert not found.has_mean
+
+
+def test_where_both_arms_diverge_a_draw_is_a_rank_and_no_number_for_a_mean() -> None:
+    found = paired([1.0, math.nan], [2.0, math.nan], "min")
+    assert (found.values.tolist(), found.has_mean) == ([1.0, 0.0], False)
+    assert paired([1.0, math.nan], [2.0, math.nan], "max", worst=0.0).has_mean
 
 
 def test_the_step_is_the_smallest_gap_between_different_scores_whatever_rounding_does() -> None:

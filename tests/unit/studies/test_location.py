@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -29,6 +29,7 @@ def test_t_is_scipys() -> None:
     assert student_t(values).interval(0.9) == pytest.approx((ends.low, ends.high))
 
 
+@settings(deadline=None)
 @given(values, confidences, st.integers(-12, 12).map(lambda k: k / 2 + 0.123))
 def test_p_values_and_intervals_say_the_same(values: np.ndarray, confidence: float, threshold: float) -> None:
     for where in locations(values):
@@ -38,6 +39,7 @@ def test_p_values_and_intervals_say_the_same(values: np.ndarray, confidence: flo
         assert bool(high < threshold) == bool(where.below(threshold) <= tail)
 
 
+@settings(deadline=None)
 @given(values, confidences)
 def test_exchanging_the_arms_mirrors_everything(values: np.ndarray, confidence: float) -> None:
     for where, mirrored in zip(locations(values), locations(-values), strict=True):

@@ -1,8 +1,9 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
@@ -12,6 +13,7 @@ from lorelab.studies.rules import Claim, Kind, Verdict
 from lorelab.studies.verdict import decide, decide_exact
 
 
+@settings(max_examples=20, deadline=None)  # statsmodels collects garbage at each call
 @given(st.lists(st.one_of(st.floats(0, 1), st.sampled_from([0.01, 0.02, 0.5])), min_size=1, max_size=8))
 def test_holm_is_statsmodels(p_values: list[float]) -> None:
     assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1])
@@ -57,8 +59,6 @@ def test_refuted_claims_take_nothing_from_supported_ones() -> None:
 
 
 def test_what_earlier_looks_spent_is_counted_too() -> None:
-    from dataclasses import replace
-
     (looked,) = read_together([replace(borderline(), share=0.25)])
     assert looked.holm_supported == pytest.approx(4 * looked.p_supported)
     assert looked.verdict is Verdict.INCONCLUSIVE

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lorelab.errors import LorelabError
@@ -40,12 +40,14 @@ def test_intervals_are_95_percent_for_superiority_and_90_for_the_others() -> Non
     assert Claim(Kind.SUPERIORITY, 1.0).confidence(share=0.5) == pytest.approx(0.975)
 
 
+@settings(deadline=None)
 @given(kinds, st.floats(0.01, 3), numbers, numbers)
 def test_no_interval_supports_and_refutes(kind: Kind, margin: float, a: float, b: float) -> None:
     supported, refuted = Claim(kind, margin).ruling(min(a, b), max(a, b))
     assert not (supported and refuted)
 
 
+@settings(deadline=None)
 @given(
     kinds,
     st.floats(0.01, 3),
@@ -63,6 +65,7 @@ def test_p_values_are_below_five_percent_of_the_share_when_the_interval_rules_so
         assert (p_supported <= limit, p_refuted <= limit) == (supported, refuted)
 
 
+@settings(deadline=None)
 @given(st.floats(0.01, 3), st.lists(st.integers(-6, 6), min_size=2, max_size=14))
 def test_if_a_beats_b_then_b_does_not_beat_a(margin: float, values: list[int]) -> None:
     claim, differences = Claim(Kind.SUPERIORITY, margin), np.array(values, float)

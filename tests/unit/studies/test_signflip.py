@@ -2,7 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -11,6 +11,7 @@ from lorelab.studies.signflip import sign_flip, subset_means
 few_integers = st.lists(st.integers(-4, 4), min_size=2, max_size=8)
 
 
+@settings(deadline=None)
 @given(few_integers, st.integers(-3, 3))
 def test_p_is_the_share_of_all_sign_patterns_whose_sum_is_at_least_the_observed(values: list[int], at: int) -> None:
     shifted = [value - at for value in values]

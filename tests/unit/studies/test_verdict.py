@@ -107,7 +107,7 @@ def test_with_infinite_scores_ranks_decide_and_the_page_can_say_so() -> None:
     # 11 of 12 differences above the margin: 2 P(Binomial(12, 1/2) <= 1) = 26/4096.
     assert found.p_supported == pytest.approx(26 / 4096)
     assert found.verdict is Verdict.SUPPORTED
-    assert found.why.startswith("3 runs diverged and the metric has no worst value, so ranks decide.")
+    assert found.why.startswith("Diverged runs (3) have no worst value, so ranks decide. The 95 % interval")
     assert math.isnan(found.spread)
 
 
@@ -117,6 +117,7 @@ def test_a_diverged_run_with_a_worst_value_is_in_the_mean() -> None:
     found = decide(Claim(Kind.NON_INFERIORITY, 0.02), paired(a, 0.8 + NOISE[0, 1], "max", worst=0.0), generator())
     assert found.estimate < -0.05
     assert (found.verdict, found.statistic, found.diverged) == (Verdict.INCONCLUSIVE, "mean", (1, 0))
+    assert found.why.startswith("Diverged runs (1) count as the worst possible value. The 90 % interval of the mean")
 
 
 def test_a_smaller_share_of_the_error_rate_widens_the_interval() -> None:
@@ -162,7 +163,9 @@ def test_over_tasks_one_infinite_score_lets_ranks_decide() -> None:
     lost = differences["b"].values.copy()
     lost[0] = -math.inf
     found = decide_overall(
-        claims, differences | {"b": replace(differences["b"], values=lost, diverged=(1, 0))}, generator()
+        claims,
+        differences | {"b": replace(differences["b"], values=lost, diverged=(1, 0), has_mean=False)},
+        generator(),
     )
     assert (found.verdict, found.statistic) == (Verdict.SUPPORTED, "median over tasks, in margins")
     assert found.diverged == (1, 0)
@@ -188,6 +191,11 @@ def test_an_identity_holds_within_its_tolerances_or_does_not() -> None:
     bits = {"float32": 0.0, "float64": 0.0}
     assert decide_exact({"float32": np.zeros(3), "float64": np.zeros(3)}, bits).verdict is Verdict.SUPPORTED
     assert decide_exact({"float32": np.zeros(3), "float64": np.array([1e-300])}, bits).verdict is Verdict.REFUTED
+
+
+def test_an_identity_has_no_verdict_by_statistics() -> None:
+    with pytest.raises(LorelabError, match="Judge it with decide_exact"):
+        decide(Claim(Kind.EXACT, 1.0), arms(0.0), generator())
 
 
 def test_an_identity_is_tried_in_both_formats() -> None:
