@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -29,20 +29,17 @@ class Differences:
     scores are one."""
     diverged: tuple[int, int]
     """Runs of A and of B whose score was not finite."""
+    has_mean: bool = True
+    """False when a score is infinite: only the order of the differences has a meaning then."""
 
     @property
     def n(self) -> int:
         """Pairs."""
         return len(self.values)
 
-    @property
-    def finite(self) -> bool:
-        """Whether a mean has a meaning."""
-        return bool(np.isfinite(self.values).all())
-
     def in_units_of(self, unit: float) -> Differences:
         """The same on another scale, as in margins."""
-        return Differences(self.values / unit, self.step / unit, self.diverged)
+        return replace(self, values=self.values / unit, step=self.step / unit)
 
 
 def paired(
@@ -71,7 +68,8 @@ def paired(
     with np.errstate(invalid="ignore"):
         values = np.where(scores[0] == scores[1], 0.0, scores[0] - scores[1])
     counts = (~np.isfinite(raw)).sum(axis=1)
-    return Differences(values, resolution(finite), (int(counts[0]), int(counts[1])))
+    has_mean = bool(np.isfinite(scores).all())
+    return Differences(values, resolution(finite), (int(counts[0]), int(counts[1])), has_mean)
 
 
 def resolution(scores: Floats) -> float:

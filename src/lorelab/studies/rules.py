@@ -76,7 +76,9 @@ class Claim:
 
     @property
     def supporting(self) -> tuple[Bound, ...]:
-        """Supported when all of these hold."""
+        """Supported when all of these hold. Raises LorelabError for an identity."""
+        if self.kind is Kind.EXACT:
+            raise LorelabError("A claim of kind exact: found scores; expected deviations. Judge it with decide_exact.")
         if self.kind is Kind.EQUIVALENCE:
             return Bound(-self.margin, 1), Bound(self.margin, -1)
         return (Bound(self.margin if self.kind is Kind.SUPERIORITY else -self.margin, 1),)

@@ -29,7 +29,7 @@ def decide(claim: Claim, differences: Differences, rng: np.random.Generator, sha
     ``share`` of the error rate may be spent (``sequential``: 1 for a number of seeds fixed beforehand)."""
     values, confidence = differences.values, claim.confidence(share)
     median = median_of(values)
-    if not differences.finite:
+    if not differences.has_mean:
         return _decision(claim, differences, median, _interval(ORDER, median, confidence), share, "median")
     where, flips = mean_of(values, differences.step), sign_flip(values, rng)
     others = (
@@ -65,10 +65,11 @@ def decide_overall(
     strata, confidence = [part.values for part in parts], claim.confidence(share)
     counts = tuple(sum(part.diverged[arm] for part in parts) for arm in (0, 1))
     step = max(part.step for part in parts)
-    pooled = Differences(np.concatenate(strata), step, (counts[0], counts[1]))
+    has_mean = all(part.has_mean for part in parts)
+    pooled = Differences(np.concatenate(strata), step, (counts[0], counts[1]), has_mean)
     median = median_of(pooled.values)
     n = min(part.n for part in parts)
-    if not pooled.finite:
+    if not pooled.has_mean:
         deciding, statistic = _interval(ORDER, median, confidence), "median over tasks, in margins"
         return _decision(claim, pooled, median, deciding, share, statistic, tasks=len(parts), n=n)
     where = mean_over_tasks(strata, [part.step for part in parts])
@@ -175,6 +176,7 @@ def _why(
         f"The {100 * claim.confidence(share):.4g} % interval of the {statistic} ({interval.method}), "
         f"{interval.low:.4g} to {interval.high:.4g}, lies {place} {bounds}."
     )
-    if differences.finite:
+    if not any(differences.diverged):
         return why
-    return f"{sum(differences.diverged)} runs diverged and the metric has no worst value, so ranks decide. {why}"
+    became = "count as the worst possible value" if differences.has_mean else "have no worst value, so ranks decide"
+    return f"Diverged runs ({sum(differences.diverged)}) {became}. {why}"
