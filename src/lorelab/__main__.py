@@ -19,6 +19,7 @@ COMMANDS = {
     "study": "plan, run, check and reproduce studies: claims that end in verdicts",
     "runs": "list and filter the runs in the store",
     "lr-range": "the learning-rate range test of a run (Hydra overrides)",
+    "lr-curve": "final score against learning rate, over seeds, with the edge of divergence",
     "rerun": "train a stored run again from its record and compare",
     "sync": "deliver what runs kept while their store was away",
     "compare": "group runs by parameters and aggregate over seeds",
