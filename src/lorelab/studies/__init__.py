@@ -1,1 +1,1 @@
-"""Studies: comparisons declared beforehand that end in verdicts. Knows no torch, no MLflow, no Hydra and no files."""
+"""Studies: comparisons declared beforehand that end in verdicts. Knows no torch, no MLflow and no Hydra."""
