@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lorelab.sweeps.search import Proposals
+from lorelab.sweeps.proposals import Proposals
 from lorelab.sweeps.space import Dimension, Value
 from lorelab.sweeps.trials import Trial, best_first
 

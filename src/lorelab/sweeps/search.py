@@ -1,4 +1,4 @@
-"""A search as ask and tell over Optuna, by several processes at once. With ``journal``, the only importer of Optuna.
+"""A search as ask and tell over Optuna, by several processes at once.
 
 Every trial is Optuna's trial of the same number. Who works on one is written on it (``claim``), so that an interrupted
 trial is told from one that another process, perhaps on another host, is busy with.
@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lorelab.sweeps.folder import About
 from lorelab.sweeps.journal import storage
+from lorelab.sweeps.proposals import Proposals, Proposer
 from lorelab.sweeps.settings import Factory
-from lorelab.sweeps.space import Dimension, Value, draw
 from lorelab.sweeps.trials import Direction, Outcome, Trial, TrialRun, TrialStatus
 from lorelab.tracking.liveness import HOST, PROCESS, is_gone, marks
 
@@ -33,21 +32,6 @@ _STATES = {
     TrialStatus.PRUNED: TrialState.PRUNED,
     TrialStatus.FAILED: TrialState.FAIL,
 }
-
-
-@dataclass(frozen=True)
-class Proposals:
-    """Where the parameters of a search's trials come from."""
-
-    sampler: Factory | None = None
-    """None: ``grid``."""
-    seed: int = 0
-    startup: Factory | None = None
-    startup_trials: int = 0
-    dimensions: Sequence[Dimension] = ()
-    fixed: Mapping[str, str] = field(default_factory=dict)
-    """Values of keys that do not vary, which conditions may name."""
-    grid: Sequence[Mapping[str, Value]] = ()
 
 
 class Search:
@@ -71,6 +55,7 @@ class Search:
     ) -> None:
         self.direction, self.attempts = direction, attempts
         self.proposals = proposals or Proposals()
+        self._proposer = Proposer()
         self._lock = FileLock(folder / "claims.lock")
         with self._lock:  # making the tables of a database is a race
             self._study = optuna.create_study(
@@ -81,7 +66,6 @@ class Search:
                 pruner=pruner() if pruner else optuna.pruners.NopPruner(),
                 sampler=optuna.samplers.RandomSampler(seed=0),
             )
-        self._sampler: Any = None
         self._me = marks()
 
     @classmethod
@@ -106,10 +90,10 @@ class Search:
                 if len(mine) < most and trial.state is TrialState.RUNNING and self._may_go_on(trial):
                     mine.append(trial.number)
                     if "attempts" not in trial.user_attrs:  # its process died while it was being proposed
-                        self._propose(trial.number, trial._trial_id)
+                        self._proposer.propose(self.proposals, self._study, trial.number, trial._trial_id)
             for number in range(len(held), min(total, len(held) + most - len(mine))):
                 mine.append(number)
-                self._propose(number)
+                self._proposer.propose(self.proposals, self._study, number)
             for number in mine:
                 self._claim(number)
         return [self.trial(number) for number in mine]
@@ -172,42 +156,6 @@ class Search:
         except (ValueError, RuntimeError):  # too few trials, or no parameter that all of them have
             return {}
 
-    def _propose(self, number: int, known_id: int | None = None) -> None:
-        """Begins trial ``number``, or goes on with what its process left of it (``known_id``)."""
-        known, study = self.proposals, self._study
-        if known.sampler is not None:
-            study.sampler = self._sampler_for(number) if known_id is None else self._make_sampler(number)
-        trial = study.ask() if known_id is None else optuna.Trial(study, known_id)
-        if known.sampler is not None:
-            draw(known.dimensions, known.fixed, lambda each: _suggest(trial, each))
-            return
-        params = dict(known.grid[number])  # as ``enqueue_trial`` does it, but without a trial that waits
-        study._storage.set_trial_system_attr(trial._trial_id, "fixed_params", params)
-        trial = optuna.Trial(study, trial._trial_id)
-        for each in known.dimensions:
-            if each.key in params:
-                _suggest(trial, each)
-
-    def _sampler_for(self, number: int) -> Any:
-        """This process's own, from the first new trial on that it proposes."""
-        starting = number < self.proposals.startup_trials
-        if self._sampler is None or self._sampler[0] != starting:
-            self._sampler = (starting, self._make_sampler(number))
-        return self._sampler[1]
-
-    def _make_sampler(self, number: int) -> Any:
-        """Seeded by the trial that it begins with: two of one seed would propose the same points.
-
-        Quasi-random sequences go on by themselves, and only with the same seed; not so what they draw independently.
-        """
-        known = self.proposals
-        make = known.startup if number < known.startup_trials else known.sampler
-        assert make is not None
-        sampler = make(seed=known.seed + number)
-        if number and isinstance(sampler, optuna.samplers.QMCSampler):
-            sampler = make(seed=known.seed, independent_sampler=sampler._independent_sampler)
-        return sampler
-
     def _may_go_on(self, trial: FrozenTrial) -> bool:
         """Whether nobody works on a running trial; one that keeps killing its workers is failed instead."""
         claim = trial.user_attrs.get("claim")
@@ -254,15 +202,6 @@ class Search:
             error=attrs.get("error", ""),
             attempts=attrs.get("attempts", 0),
         )
-
-
-def _suggest(trial: optuna.Trial, each: Dimension) -> Value:
-    if each.kind == "choice":
-        return str(trial.suggest_categorical(each.key, each.choices))
-    if each.kind == "int":
-        step = 1 if each.step is None else round(each.step)
-        return trial.suggest_int(each.key, round(each.low), round(each.high), step=step, log=each.log)
-    return trial.suggest_float(each.key, each.low, each.high, step=each.step, log=each.log)
 
 
 def _status(trial: FrozenTrial) -> TrialStatus:

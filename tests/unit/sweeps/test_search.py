@@ -13,7 +13,8 @@ import pytest
 from lorelab.errors import LorelabError
 from lorelab.sweeps import search as module
 from lorelab.sweeps.journal import JOURNAL, VARIABLE
-from lorelab.sweeps.search import SWEEP, Proposals, Search
+from lorelab.sweeps.proposals import Proposals
+from lorelab.sweeps.search import SWEEP, Search
 from lorelab.sweeps.space import Dimension
 from lorelab.sweeps.trials import Outcome, TrialRun, TrialStatus
 from lorelab.tracking.liveness import marks
@@ -368,7 +369,7 @@ def test_a_search_in_a_database_is_the_same(folder, searches, tmp_path, monkeypa
 
 
 def test_a_database_that_cannot_be_had_is_named_without_its_password(folder, monkeypatch) -> None:
-    with pytest.raises(LorelabError, match="search.storage=env: found no LORELAB_SEARCH_URL"):
+    with pytest.raises(LorelabError, match=r"search\.storage=env: found no LORELAB_SEARCH_URL"):
         opened(folder, where="env")
     monkeypatch.setenv(VARIABLE, "sqlite:////nowhere/at/all.db?password=secret")
     with pytest.raises(LorelabError, match="the database at LORELAB_SEARCH_URL cannot be used") as caught:
