@@ -20,7 +20,7 @@ from lorelab.config.trust import instantiate, targets_of
 from lorelab.errors import ConfigError, Problem
 from lorelab.records import VOLATILE, lies_below
 from lorelab.sweeps.local import Composer
-from lorelab.sweeps.search import Proposals
+from lorelab.sweeps.proposals import Proposals
 from lorelab.sweeps.settings import GridSampler, SearchSettings, SweepSettings
 from lorelab.sweeps.space import Dimension, Value, dimension, grid
 from lorelab.sweeps.trials import Direction

@@ -1,4 +1,4 @@
-"""A search as ask and tell over Optuna, by several processes at once. With ``journal``, the only importer of Optuna.
+"""A search as ask and tell over Optuna, by several processes at once.
 
 Every trial is Optuna's trial of the same number. Who works on one is written on it (``claim``), so that an interrupted
 trial is told from one that another process, perhaps on another host, is busy with.
@@ -6,11 +6,11 @@ trial is told from one that another process, perhaps on another host, is busy wi
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lorelab.sweeps.folder import About
 from lorelab.sweeps.journal import storage
+from lorelab.sweeps.proposals import Proposals
 from lorelab.sweeps.settings import Factory
-from lorelab.sweeps.space import Dimension, Value, draw
 from lorelab.sweeps.trials import Direction, Outcome, Trial, TrialRun, TrialStatus
 from lorelab.tracking.liveness import HOST, PROCESS, is_gone, marks
 
@@ -33,21 +33,6 @@ _STATES = {
     TrialStatus.PRUNED: TrialState.PRUNED,
     TrialStatus.FAILED: TrialState.FAIL,
 }
-
-
-@dataclass(frozen=True)
-class Proposals:
-    """Where the parameters of a search's trials come from."""
-
-    sampler: Factory | None = None
-    """None: ``grid``."""
-    seed: int = 0
-    startup: Factory | None = None
-    startup_trials: int = 0
-    dimensions: Sequence[Dimension] = ()
-    fixed: Mapping[str, str] = field(default_factory=dict)
-    """Values of keys that do not vary, which conditions may name."""
-    grid: Sequence[Mapping[str, Value]] = ()
 
 
 class Search:
@@ -105,22 +90,32 @@ class Search:
             for trial in held:
                 if len(mine) < most and trial.state is TrialState.RUNNING and self._may_go_on(trial):
                     mine.append(trial.number)
-                    self._propose(optuna.Trial(self._study, trial._trial_id), trial.number)
+                    self._propose(trial.number)
             for number in range(len(held), min(total, len(held) + most - len(mine))):
                 mine.append(number)
-                self._propose(self._begin(number), number)
+                self._study.sampler = self._sampler_for(number)
+                self._propose(number, self._study.ask())
             for number in mine:
                 self._claim(number)
         return [self.trial(number) for number in mine]
+
+    def take(self, number: int) -> None:
+        """Takes over the claim that another process made for this one (a launcher's worker), so that the trial is not
+        given to others while this one lives."""
+        claim = self._frozen(number).user_attrs.get("claim") or {"sweep": self._me}
+        if claim.get("worker", {}).get(PROCESS) != self._me[PROCESS]:
+            self._set(number, "claim", {**claim, "worker": self._me})
 
     def release(self, number: int) -> None:
         """Lets others go on with a trial that this process was asked to leave."""
         self._set(number, "claim", None)
 
     def died(self, number: int) -> None:
-        """Counts the death of a worker; lets others go on with the trial, or fails one that keeps killing them."""
+        """Counts the death of a worker that did not release its trial; lets others go on with it, or fails one that
+        keeps killing them."""
         with self._lock:
-            if not self._frozen(number).state.is_finished():
+            trial = self._frozen(number)
+            if not trial.state.is_finished() and trial.user_attrs.get("claim") is not None:
                 self._survives(number, 1)
 
     def note(self, number: int, run: TrialRun) -> None:
@@ -171,38 +166,18 @@ class Search:
         except (ValueError, RuntimeError):  # too few trials, or no parameter that all of them have
             return {}
 
-    def _begin(self, number: int) -> optuna.Trial:
+    def _propose(self, number: int, trial: optuna.Trial | None = None) -> None:
+        """Gives a trial, new or of a process that died meanwhile, the parameters that it lacks."""
+        held = self._frozen(number)
+        known = functools.cache(lambda: trial or optuna.Trial(self._study, held._trial_id))
         self._study.sampler = self._sampler_for(number)
-        if self.proposals.sampler is None:
-            self._study.enqueue_trial(dict(self.proposals.grid[number]))
-        return self._study.ask()
+        self.proposals.fill(held.params, number, known)
 
     def _sampler_for(self, number: int) -> Any:
-        """A sampler of its own seed for each process: the same one would propose the same points again.
-
-        Quasi-random sequences go on by themselves, and only with the same seed.
-        """
-        known = self.proposals
-        if known.sampler is None:
-            return self._study.sampler
-        starting = number < known.startup_trials and known.startup is not None
-        if self._sampler is None or self._sampler[0] != starting:
-            make = known.startup if starting and known.startup is not None else known.sampler
-            sampler = make(seed=known.seed)
-            if number and not starting and not isinstance(sampler, optuna.samplers.QMCSampler):
-                sampler = make(seed=known.seed + number)
-            self._sampler = (starting, sampler)
+        starting = self.proposals.starting(number)
+        if self._sampler is None or self._sampler[0] != starting or self.proposals.sampler is None:
+            self._sampler = (starting, self.proposals.sampler_for(number))
         return self._sampler[1]
-
-    def _propose(self, trial: optuna.Trial, number: int) -> None:
-        known = self.proposals
-        self._study.sampler = self._sampler_for(number)
-        if known.sampler is None:
-            for each in known.dimensions:
-                if each.key in known.grid[number]:
-                    _suggest(trial, each)
-        else:
-            draw(known.dimensions, known.fixed, lambda each: _suggest(trial, each))
 
     def _may_go_on(self, trial: FrozenTrial) -> bool:
         """Whether nobody works on a running trial; one that keeps killing its workers is failed instead."""
@@ -250,15 +225,6 @@ class Search:
             error=attrs.get("error", ""),
             attempts=attrs.get("attempts", 0),
         )
-
-
-def _suggest(trial: optuna.Trial, each: Dimension) -> Value:
-    if each.kind == "choice":
-        return str(trial.suggest_categorical(each.key, each.choices))
-    if each.kind == "int":
-        step = 1 if each.step is None else round(each.step)
-        return trial.suggest_int(each.key, round(each.low), round(each.high), step=step, log=each.log)
-    return trial.suggest_float(each.key, each.low, each.high, step=each.step, log=each.log)
 
 
 def _status(trial: FrozenTrial) -> TrialStatus:

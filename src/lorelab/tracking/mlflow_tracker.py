@@ -6,7 +6,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -24,6 +24,7 @@ from lorelab.tracking.mlflow_facts import start_tags, with_parent, write_facts
 from lorelab.tracking.mlflow_items import MAX_TAG, RunSink, clip, legal_name
 from lorelab.tracking.mlflow_store import MLflowStore, close_dead_runs, record_of
 from lorelab.tracking.outbox import OUTBOX, Outbox, sync_command
+from lorelab.tracking.protocol import StoredRun
 from lorelab.tracking.writer import BatchWriter
 
 if TYPE_CHECKING:
@@ -100,11 +101,15 @@ class MLflowTracker:
     def finished(self, signature: str) -> RunRecord | None:
         """The newest run with this ``lorelab.signature`` that ended with a result, if the store answers."""
         try:
-            found = MLflowStore(self.uri, self.experiment).runs(filters={"lorelab.signature": signature})
+            found = self.begun({"lorelab.signature": signature})
         except StoreError:  # `start` will say so
             return None
         done = [run for run in found if run.status in (RunStatus.FINISHED, RunStatus.DIVERGED)]
         return record_of(done[0]) if done else None
+
+    def begun(self, filters: Mapping[str, str]) -> Sequence[StoredRun]:
+        """Runs of every end, the newest first."""
+        return MLflowStore(self.uri, self.experiment).runs(filters=filters)
 
     def join(self, run_id: str, tags: Mapping[str, str]) -> None:
         """The newest sweep that a run is part of is the one it is listed under."""
@@ -212,19 +217,8 @@ class MLflowTracker:
         if record.status in (RunStatus.KILLED, RunStatus.FAILED):  # it may go on: no end of its curves yet
             final = {}
         self.log({name: value for name, value in final.items() if not self._ends_with(name, value)}, record.steps)
-        names = (
-            "status",
-            "monitor",
-            "mode",
-            "score",
-            "best_step",
-            "steps",
-            "examples",
-            "seconds",
-            "diverged_at",
-            "weights",
-        )
-        facts = {f"lorelab.{name}": getattr(record, name) for name in names}
+        names = ("status", "monitor", "mode", "score", "best_step", "steps", "examples", "seconds", "diverged_at")
+        facts = {f"lorelab.{name}": getattr(record, name) for name in (*names, "weights")}
         self.tag({name: str(value) for name, value in facts.items() if value not in (None, "")})
         self.text(json.dumps(record.to_dict(), indent=2), "record.json")
         if record.error and record.status is RunStatus.FAILED:
