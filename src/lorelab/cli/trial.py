@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from lorelab.config.origin import Origin
 from lorelab.config.trust import instantiate
-from lorelab.errors import LorelabError
+from lorelab.errors import LorelabError, StoreError
 from lorelab.records import RunRecord, RunStatus
 from lorelab.sweeps import folder as folders
 from lorelab.sweeps.folder import About
@@ -22,7 +22,9 @@ from lorelab.sweeps.trials import Outcome, TrialRun, TrialStatus, value_of
 
 if TYPE_CHECKING:
     from lorelab.sweeps.settings import SearchSettings
+    from lorelab.tracking.protocol import StoredRun, Tracker
 
+_WITH_A_RESULT = (RunStatus.FINISHED, RunStatus.DIVERGED, RunStatus.PRUNED)
 TRACEBACK = "traceback.txt"
 
 
@@ -35,6 +37,7 @@ def run_trial(cfg: DictConfig, origin: Origin) -> float | None:
     place = Path(str(cfg.paths.outputs)).absolute() / "sweeps" / cfg.sweep.name
     job = _Job(cfg, origin, place)
     try:
+        job.search.take(job.number)
         outcome = job.run()
     except Exception as error:
         text = str(error) if isinstance(error, LorelabError) else traceback.format_exc()
@@ -76,10 +79,13 @@ class _Job:
         seeds = [self.cfg.seed]
         if self.settings is not None and self.confirms is None:
             seeds = list(range(self.cfg.seed, self.cfg.seed + self.settings.seeds))
-        done = list(self.search.trial(self.number).runs)
-        for seed in seeds[len(done) :]:
-            run = self._trained(seed, alone=len(seeds) == 1)
-            self.search.note(self.number, run)
+        before, done = self.search.trial(self.number).runs, list[TrialRun]()
+        for index, seed in enumerate(seeds):
+            if index < len(before):
+                run = before[index]
+            else:
+                run = self._trained(seed, alone=len(seeds) == 1)
+                self.search.note(self.number, run)
             done.append(run)
             if run.status == RunStatus.DIVERGED:
                 return Outcome(TrialStatus.DIVERGED, self.about.worst)
@@ -99,6 +105,7 @@ class _Job:
     def _trained(self, seed: int, *, alone: bool) -> TrialRun:
         from lorelab.cli.launch import launch
         from lorelab.cli.resume import go_on
+        from lorelab.tracking.mlflow_store import record_of
 
         cfg = copy.deepcopy(self.cfg)
         cfg.seed = seed
@@ -107,9 +114,11 @@ class _Job:
         tags = {"lorelab.trial": str(self.number if self.confirms is None else self.confirms)}
         tags |= {"lorelab.confirms": str(self.confirms)} if self.confirms is not None else {}
         tags |= {"lorelab.parent": self.about.parent} if self.about.parent else {}
-        before = self._interrupted(seed, tags) if self.search.trial(self.number).attempts > 1 else None
+        before = self._begun(seed, tags) if self.search.trial(self.number).attempts > 1 else None
         record: RunRecord | None = None
-        if before is not None:
+        if before is not None and before.status in _WITH_A_RESULT:  # its process died before it could tell
+            record = record_of(before)
+        elif before is not None:
             try:
                 record = go_on(before, reporter=reporter)
             except LorelabError:  # nothing was kept, or the data have changed: from the start, then
@@ -122,19 +131,17 @@ class _Job:
             record.mode,
         )  # fmt: skip
 
-    def _interrupted(self, seed: int, tags: dict[str, str]):  # type: ignore[no-untyped-def]
-        """The newest run that an earlier attempt at this trial began with ``seed``, if it can be gone on with."""
-        tracker = OmegaConf.to_container(self.cfg.tracker, resolve=True)
-        if not str(tracker["_target_"]).endswith("MLflowTracker"):  # type: ignore[index,call-overload]
+    def _begun(self, seed: int, tags: dict[str, str]) -> StoredRun | None:
+        """The run that an earlier attempt at this trial began with ``seed``: one with a result, else the newest that
+        was interrupted."""
+        tracker: Tracker = instantiate(self.cfg.tracker)
+        try:
+            found = tracker.begun({"lorelab.sweep": self.about.name, "seed": str(seed)} | tags)
+        except StoreError:  # whether the sweep can do without the store is for its run to say
             return None
-        from lorelab.tracking.mlflow_store import MLflowStore
-
-        store = MLflowStore(tracker.get("uri"), tracker.get("experiment"))  # type: ignore[union-attr]
-        filters = {"lorelab.sweep": self.about.name, "seed": str(seed)} | tags
-        mine = [
-            run
-            for run in store.runs(filters=filters)
-            if ("lorelab.confirms" in run.tags) == (self.confirms is not None)
-        ]
-        stopped = [run for run in mine if run.status in (RunStatus.KILLED, RunStatus.FAILED)]
-        return stopped[0] if stopped else None
+        mine = [run for run in found if ("lorelab.confirms" in run.tags) == (self.confirms is not None)]
+        for statuses in (_WITH_A_RESULT, (RunStatus.KILLED, RunStatus.FAILED)):
+            for run in mine:
+                if run.status in statuses:
+                    return run
+        return None

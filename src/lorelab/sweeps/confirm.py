@@ -42,14 +42,19 @@ class Confirmed:
 def pairs(
     trials: Sequence[Trial], begun: Sequence[Trial], direction: str, best: int, seeds: int, seed: int
 ) -> Proposals:
-    """Which (trial, seed) to confirm: those begun already, in their order, then what the best trials still lack."""
-    there: list[Mapping[str, Value]] = [dict(each.params) for each in begun]
+    """Which (trial, seed) to confirm: those begun already, in their order, then what the best trials still lack.
+
+    One that is being begun, or whose process died while it was, has no parameters yet and is the next that is lacking.
+    """
     wanted: list[Mapping[str, Value]] = [
         {"trial": trial.number, "seed": seed + FRESH + index}
         for trial in best_first(trials, direction)[:best]
         for index in range(seeds)
     ]
-    return Proposals(dimensions=_PAIR, grid=[*there, *(pair for pair in wanted if pair not in there)])
+    there = [dict(each.params) if len(each.params) == len(_PAIR) else None for each in begun]
+    left = [pair for pair in wanted if pair not in there]
+    grid = [(left.pop(0) if left else wanted[0]) if pair is None else pair for pair in there]
+    return Proposals(dimensions=_PAIR, grid=[*grid, *left])
 
 
 def confirmed(

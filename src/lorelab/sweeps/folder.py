@@ -43,6 +43,8 @@ class About:
     confirm: tuple[int, int] = (0, 0)
     """How many of the best, and on how many fresh seeds each."""
     seed: int = 0
+    summed: int = -1
+    """So many trials and confirmations had ended when a leader summed the sweep up last."""
 
     @property
     def worst(self) -> float:

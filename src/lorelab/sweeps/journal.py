@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from lorelab.errors import LorelabError
 
 JOURNAL = "search.log"
 VARIABLE = "LORELAB_SEARCH_URL"
+_OPEN: weakref.WeakValueDictionary[tuple[str, str | None], Any] = weakref.WeakValueDictionary()
+"""While somebody in this process uses one: to open it takes reading all of it."""
 
 
 def storage(folder: Path, where: str = "journal") -> Any:
@@ -24,6 +27,13 @@ def storage(folder: Path, where: str = "journal") -> Any:
     Raises:
         LorelabError: the variable is not set, or the database cannot be had.
     """
+    key = (str(folder.absolute()) if where == "journal" else where, os.environ.get(VARIABLE))
+    if (known := _OPEN.get(key)) is None:
+        known = _OPEN[key] = _open(folder, where)
+    return known
+
+
+def _open(folder: Path, where: str) -> Any:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     if where == "journal":

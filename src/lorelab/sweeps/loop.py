@@ -54,9 +54,11 @@ class Loop:
         return _all_ended(self.search.trials(), self.about.total)
 
     def finished(self) -> bool:
-        """Whether nothing is left to do."""
-        if self.stopped():
-            return True
+        """Whether there is nothing more to do."""
+        return self.stopped() or self.nothing_is_left()
+
+    def nothing_is_left(self) -> bool:
+        """Whether every trial and every confirmation has ended."""
         return self.complete() and (
             not self.about.confirm[0] or _all_ended(self.confirmations(), self._wanted_confirmations())
         )
@@ -95,7 +97,7 @@ class Loop:
             crash = traceback.format_exc()
             self.batch = 1  # a launcher that loses a worker loses its neighbours: each of them alone, then
         for index, trial in enumerate(trials):
-            if search.trial(trial.number).status is not TrialStatus.RUNNING:
+            if search.trial(trial.number).status in ENDED:
                 continue
             job = returned[index] if index < len(returned) else None
             if job is not None and job.status is JobStatus.FAILED:

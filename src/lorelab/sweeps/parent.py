@@ -25,11 +25,11 @@ class Parent:
             name=about.name,
             params={f"space.{each.key}": describe(each) for each in dimensions}
             | {"trials": str(about.total), "command": f"lorelab train {' '.join(about.command)}"},
-            tags={"lorelab.kind": "sweep", "lorelab.sweep": about.name},
+            tags=_marks(about),
             files={"sweep.json": json.dumps(asdict(about), indent=1)},
         )
         try:
-            self.run_id = tracker.start(replace(start, resume=about.parent))
+            self.run_id = tracker.start(replace(start, resume=about.parent or _begun_before(tracker, about)))
         except StoreError:
             if not about.parent:
                 raise
@@ -64,6 +64,18 @@ class Parent:
                 seconds=time.monotonic() - self._begun,
             )
         )
+
+
+def _marks(about: About) -> dict[str, str]:
+    return {"lorelab.kind": "sweep", "lorelab.sweep": about.name, "lorelab.sweep_began": f"{about.created:.3f}"}
+
+
+def _begun_before(tracker: Tracker, about: About) -> str:
+    """Id of the run that a process began for this sweep and died before it could write down which; "" if none did."""
+    try:
+        return next((run.run_id for run in tracker.begun(_marks(about))), "")
+    except StoreError:  # ``start`` will say so
+        return ""
 
 
 def describe(each: Dimension) -> str:

@@ -98,14 +98,23 @@ class Search:
                 self._claim(number)
         return [self.trial(number) for number in mine]
 
+    def take(self, number: int) -> None:
+        """Takes over the claim that another process made for this one (a launcher's worker), so that the trial is not
+        given to others while this one lives."""
+        claim = self._frozen(number).user_attrs.get("claim") or {"sweep": self._me}
+        if claim.get("worker", {}).get(PROCESS) != self._me[PROCESS]:
+            self._set(number, "claim", {**claim, "worker": self._me})
+
     def release(self, number: int) -> None:
         """Lets others go on with a trial that this process was asked to leave."""
         self._set(number, "claim", None)
 
     def died(self, number: int) -> None:
-        """Counts the death of a worker; lets others go on with the trial, or fails one that keeps killing them."""
+        """Counts the death of a worker that did not release its trial; lets others go on with it, or fails one that
+        keeps killing them."""
         with self._lock:
-            if not self._frozen(number).state.is_finished():
+            trial = self._frozen(number)
+            if not trial.state.is_finished() and trial.user_attrs.get("claim") is not None:
                 self._survives(number, 1)
 
     def note(self, number: int, run: TrialRun) -> None:

@@ -48,7 +48,7 @@ def run(arguments: Sequence[str], context: HydraContext, task_function: TaskFunc
     leader = folders.leadership(plan.folder)
     with ExitStack() as stack:
         with folders.lock(plan.folder):
-            about = folders.join(plan.folder, _about(plan))
+            about = folders.read(plan.folder) if is_worker() else folders.join(plan.folder, _about(plan))
             parent = None
             if not is_worker():
                 (plan.folder / folders.STOP).unlink(missing_ok=True)
@@ -67,15 +67,17 @@ def run(arguments: Sequence[str], context: HydraContext, task_function: TaskFunc
                     Crew(workers, command, plan.folder, about.cwd, gpus, loop.ended).work(loop.finished)
                 else:
                     loop.work()
-            status = RunStatus.FINISHED if loop.complete() else RunStatus.FAILED if loop.gives_up() else status
+            status = RunStatus.FAILED if loop.gives_up() else status
         except Exception:
             status = RunStatus.FAILED
             raise
         finally:
-            if parent is None and _lead(leader, stack):  # its leader was stopped before its end
-                about, parent = _open_parent(plan, folders.read(plan.folder))
+            if parent is None and _lead(leader, stack):
+                parent = _take_over(plan, loop)
             if parent is not None:
-                _sum_up(plan, composer, parent, status)
+                _sum_up(plan, composer, parent, RunStatus.FINISHED if loop.nothing_is_left() else status)
+                with folders.lock(plan.folder):
+                    folders.write(plan.folder, replace(folders.read(plan.folder), summed=loop.ended()))
     _end(plan, loop)
 
 
@@ -168,6 +170,13 @@ def _open_parent(plan: Plan, about: About) -> tuple[About, Parent]:
     about = replace(about, parent=parent.run_id)
     folders.write(plan.folder, about)
     return about, parent
+
+
+def _take_over(plan: Plan, loop: Loop) -> Parent | None:
+    """The parent, if the process that led was stopped before it had summed up all that there is."""
+    with folders.lock(plan.folder):
+        about = folders.read(plan.folder)
+        return None if about.summed == loop.ended() else _open_parent(plan, about)[1]
 
 
 def _without_name(command: Sequence[str]) -> list[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from uuid import uuid4
 
 from lorelab.records import RunRecord, RunStart
+from lorelab.tracking.protocol import StoredRun
 
 
 class MemoryTracker:
@@ -38,6 +39,10 @@ class MemoryTracker:
     def finished(self, _signature: str) -> RunRecord | None:
         """None: nothing outlives the process."""
         return None
+
+    def begun(self, filters: Mapping[str, str]) -> Sequence[StoredRun]:
+        """None, likewise."""
+        return []
 
     def join(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Nothing to do."""

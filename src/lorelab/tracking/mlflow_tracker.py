@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +22,7 @@ from lorelab.tracking.mlflow_facts import end_items, now_millis, start_tags, wit
 from lorelab.tracking.mlflow_items import MAX_TAG, RunSink, clip, legal_name
 from lorelab.tracking.mlflow_store import MLflowStore, close_dead_runs, record_of
 from lorelab.tracking.outbox import OUTBOX, Outbox, sync_command
+from lorelab.tracking.protocol import StoredRun
 from lorelab.tracking.writer import BatchWriter
 
 if TYPE_CHECKING:
@@ -96,11 +97,15 @@ class MLflowTracker:
     def finished(self, signature: str) -> RunRecord | None:
         """The newest run with this ``lorelab.signature`` that ended with a result, if the store answers."""
         try:
-            found = MLflowStore(self.uri, self.experiment).runs(filters={"lorelab.signature": signature})
+            found = self.begun({"lorelab.signature": signature})
         except StoreError:  # `start` will say so
             return None
         done = [run for run in found if run.status in (RunStatus.FINISHED, RunStatus.DIVERGED)]
         return record_of(done[0]) if done else None
+
+    def begun(self, filters: Mapping[str, str]) -> Sequence[StoredRun]:
+        """Runs of every end, the newest first."""
+        return MLflowStore(self.uri, self.experiment).runs(filters=filters)
 
     def join(self, run_id: str, tags: Mapping[str, str]) -> None:
         """The newest sweep that a run is part of is the one it is listed under."""

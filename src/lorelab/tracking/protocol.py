@@ -27,6 +27,11 @@ class Tracker(Protocol):
         """The newest run with this signature that ended with a result, if there is one."""
         ...
 
+    def begun(self, filters: Mapping[str, str]) -> Sequence[StoredRun]:
+        """Runs of every end that have these tags and parameters, the newest first; what their processes left open is
+        closed before. Raises ``StoreError`` if the store cannot be reached."""
+        ...
+
     def join(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Makes a finished run part of a sweep that would have trained it again, by the tags that say so."""
         ...
