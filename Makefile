@@ -13,11 +13,13 @@ help:  ## list the targets
 
 setup: $(READY)  ## make the virtual environment (the other targets do this by themselves)
 
-# uv installs the pinned set: pip alone may pick a CPU-only torch that does not fit torchvision.
+# uv installs the pinned set: pip alone may pick a CPU-only torch that does not fit torchvision. Its own version and hashes
+# are those of the lock file, too.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Lorelab needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@test -x $(BIN)/uv || sed -n '/^uv==/,/^ *#/p' requirements.lock | \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement /dev/stdin
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode --requirements requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -31,3 +31,18 @@ def test_only_the_expected_top_level_entries_are_tracked() -> None:
         *("pyproject.toml", "requirements.lock", "Makefile", "dvc.yaml", "dvc.lock", ".dvc", ".dvcignore"),
         *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", ".gitignore", ".ci"),
     }
+
+
+def test_the_set_up_takes_its_own_installer_from_the_lock_file() -> None:
+    import re
+    import subprocess
+
+    plan = subprocess.run(["make", "-Bn", "setup"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    (command,) = re.findall(r"sed .* requirements\.lock", plan)
+    pinned = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    first, *rest = pinned.splitlines()
+    assert re.fullmatch(r"uv==[\d.]+ \\", first)
+    assert "--hash=sha256:" in rest[0]
+    assert "==" not in "".join(rest)
+    installs = [line for line in plan.replace("\\\n", " ").splitlines() if "pip install" in line]
+    assert all("--require-hashes" in line or "--editable ." in line for line in installs)

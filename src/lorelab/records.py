@@ -143,7 +143,8 @@ class RunRecord:
     examples: int = 0
     """Training examples seen."""
     seconds: float = 0.0
-    """Wall time from the opening of the run in the store to the last test batch."""
+    """Wall time of training, validation and testing, in all processes of a run that was resumed; not of opening the run
+    in the store and closing it."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Final values, ``test/...`` among them."""
     diverged_at: int | None = None

@@ -73,7 +73,6 @@ def fit(
     journal = Journal(tracker, progress)
     learner.report = journal
     learner.log_every_n_steps = settings.log_every_n_steps
-    clock = time.perf_counter()
     learner.best, learner.evaluated_at, learner.test_metrics = Best(), -1, {}
     with (
         interruptible() as signals,
@@ -84,11 +83,13 @@ def fit(
         signals.wait()  # a run that is opened is closed, if its store answers soon
         run_id = tracker.start(start)
         record = RunRecord(run_id, start.name, RunStatus.RUNNING, learner.task.monitor, learner.task.mode)
-        keeper = None if checkpoints is None else _keeper(checkpoints / run_id, journal, signals, settings)
+        keeper, clock = None, None
         try:
             signals.release()
             begun(run_id)
             data.describe(learner.folder / "data")
+            keeper = None if checkpoints is None else _keeper(checkpoints / run_id, journal, signals, settings)
+            clock = time.monotonic()  # as the keeper's
             training = _Training(learner, data, settings, seed, callbacks, keeper, signals)
             weights = training.run(progress, start)
             record = replace(record, status=RunStatus.FINISHED, weights=weights)
@@ -101,8 +102,9 @@ def fit(
             raise
         finally:
             signals.held = True  # a run that is being closed is closed whole; a second signal still ends the process
-            before = keeper.seconds_before if keeper else 0.0
-            record = _close(record, learner, journal, data, config or {}, before + time.perf_counter() - clock, signals)
+            seconds = 0.0 if clock is None else time.monotonic() - clock
+            seconds += keeper.seconds_before if keeper else 0.0
+            record = _close(record, learner, journal, data, config or {}, seconds, signals)
         if keeper is not None:  # nothing to go on with
             shutil.rmtree(keeper.path.parent, ignore_errors=True)
         signals.release()

@@ -142,3 +142,33 @@ def test_the_options_of_a_step_train(splits, settings) -> None:
     record = run(*parts(splits), **settings)
     assert record.status is RunStatus.FINISHED
     assert record.steps == (6 if "max_examples" in settings else 12)
+
+
+class SlowTracker(MemoryTracker):
+    """Takes 0.4 s to open a run and 0.4 s to close one."""
+
+    def start(self, start):
+        time.sleep(0.4)
+        return super().start(start)
+
+    def finish(self, record):
+        time.sleep(0.4)
+        super().finish(record)
+
+
+def test_the_time_of_a_run_is_that_of_training_and_testing_and_not_of_the_store(splits) -> None:
+    begun = time.monotonic()
+    record = run(*parts(splits), SlowTracker(), max_epochs=1)
+    assert 0 < record.seconds <= time.monotonic() - begun - 0.8
+
+
+def test_a_run_that_fails_before_its_training_took_no_time(splits) -> None:
+    def stumble(_run_id: str) -> None:
+        raise RuntimeError("before the first step")
+
+    learner, data = parts(splits)
+    tracker, settings = MemoryTracker(), TrainerSettings(max_epochs=1, accelerator="cpu")
+    with pytest.raises(RuntimeError, match="before the first step"):
+        fit(learner, data, settings, tracker=tracker, start=RunStart("r", {}, {}), begun=stumble)
+    assert tracker.record is not None
+    assert (tracker.record.status, tracker.record.seconds) == (RunStatus.FAILED, 0.0)

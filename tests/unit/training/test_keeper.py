@@ -1,6 +1,7 @@
 """A run that is interrupted and goes on ends where it would have ended: weights, metrics, random states."""
 
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,28 @@ def test_a_run_that_goes_on_takes_the_steps_it_would_have_taken(splits, tmp_path
     assert resumed.metrics == record.metrics
     assert sorted(tracker.points) == sorted(expected.points), "what was queued when the process was killed comes again"
     assert not (tmp_path / "b" / run_id).exists(), "a finished run needs no checkpoint to go on from"
+
+
+class Slow(Callback):
+    """Each step takes 20 ms."""
+
+    def on_train_batch_end(self, *_args) -> None:
+        time.sleep(0.02)
+
+
+def test_the_time_of_a_run_that_goes_on_includes_that_of_its_earlier_process(splits, tmp_path) -> None:
+    kill = KillAt(
+        21, tmp_path / "a", tmp_path / "b"
+    )  # three epochs of seven batches; the last checkpoint is at step 18
+    with pytest.raises(Killed):
+        train(splits, tmp_path / "a", Slow(), kill)
+    (run_id,) = [path.name for path in (tmp_path / "b").iterdir()]
+    kept = torch.load(tmp_path / "b" / run_id / "last.ckpt", weights_only=True)
+    before = next(value for key, value in kept["callbacks"].items() if "Keeper" in key)["seconds"]
+    assert before >= 18 * 0.02
+    begun = time.monotonic()
+    _, _, resumed = train(splits, tmp_path / "b", Slow(), resume=run_id)
+    assert before + 10 * 0.02 <= resumed.seconds <= before + time.monotonic() - begun
 
 
 def test_early_stopping_goes_on_counting(splits, tmp_path) -> None:
