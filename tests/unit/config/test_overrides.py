@@ -1,6 +1,6 @@
 import pytest
 
-from lorelab.config.overrides import compose_all
+from lorelab.config.overrides import compose_all, sweeps
 from lorelab.errors import ConfigError
 
 
@@ -82,3 +82,9 @@ def test_a_bad_option_does_not_hide_a_bad_key() -> None:
     assert message.startswith("The configuration has 2 problems")
     assert "did you mean 'lr'?" in message
     assert "did you mean 'mlp'" in message
+
+
+def test_sweeps_are_told_from_values_and_what_cannot_be_parsed_is_left_alone() -> None:
+    swept = ["seed=0,1", "optimizer=choice(adam)", "optimizer.lr=interval(0.1,1)", "seed=range(3)", "data=glob(*)"]
+    single = ["seed=0", "+model.sizes=[1,2]", "~scheduler", "tags={a:1,b:2}", "optimizer.lr=[1,"]
+    assert sweeps([*swept, *single]) == swept
