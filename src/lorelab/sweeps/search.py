@@ -169,9 +169,15 @@ class Search:
     def _propose(self, number: int, trial: optuna.Trial | None = None) -> None:
         """Gives a trial, new or of a process that died meanwhile, the parameters that it lacks."""
         held = self._frozen(number)
-        known = functools.cache(lambda: trial or optuna.Trial(self._study, held._trial_id))
-        self._study.sampler = self._sampler_for(number)
-        self.proposals.fill(held.params, number, known)
+
+        @functools.cache
+        def lacking() -> optuna.Trial:  # no sampler before: one that proposed nothing would repeat an earlier point
+            if trial is not None:
+                return trial
+            self._study.sampler = self._sampler_for(number)
+            return optuna.Trial(self._study, held._trial_id)
+
+        self.proposals.fill(held.params, number, lacking)
 
     def _sampler_for(self, number: int) -> Any:
         starting = self.proposals.starting(number)
