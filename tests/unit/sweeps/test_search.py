@@ -57,7 +57,9 @@ def theirs(sampler, total: int, *dimensions: Dimension, value=bowl) -> list[dict
     study = optuna.create_study(sampler=sampler)
 
     def objective(trial: optuna.Trial) -> float:
-        return value({each.key: trial.suggest_float(each.key, each.low, each.high, log=each.log) for each in dimensions})
+        return value(
+            {each.key: trial.suggest_float(each.key, each.low, each.high, log=each.log) for each in dimensions}
+        )
 
     study.optimize(objective, n_trials=total)
     return [trial.params for trial in study.trials]

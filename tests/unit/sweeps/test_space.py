@@ -82,7 +82,12 @@ def test_a_condition_names_another_key_and_its_values() -> None:
 
 
 def test_what_others_wait_for_is_drawn_first_and_what_does_not_apply_is_left_out() -> None:
-    dims = [of("m=interval(0,1)", "opt=sgd"), of("opt=adam,sgd"), of("n=true,false", "m=2.0"), of("q=1,2", "data=cifar")]
+    dims = [
+        of("m=interval(0,1)", "opt=sgd"),
+        of("opt=adam,sgd"),
+        of("n=true,false", "m=2.0"),
+        of("q=1,2", "data=cifar"),
+    ]
     first = {"opt": "sgd", "m": 2.0, "n": "true", "q": "1"}
     assert draw(dims, {"data": "mnist"}, lambda each: first[each.key]) == {"opt": "sgd", "m": 2.0, "n": "true"}
     assert draw(dims, {"data": "cifar"}, lambda each: (first | {"opt": "adam"})[each.key]) == {"opt": "adam", "q": "1"}
