@@ -6,12 +6,13 @@ import argparse
 import statistics
 from collections.abc import Mapping, Sequence
 
-from lorelab.cli import study_run
+from lorelab.cli import study_design
 from lorelab.cli.study import scale_of
+from lorelab.cli.study_run import store_of
 from lorelab.studies.jobs import deciding, tuning
 from lorelab.studies.power import detectable
 from lorelab.studies.spec import Study, StudyTask
-from lorelab.tracking.protocol import StoredRun
+from lorelab.tracking.protocol import RunStore, StoredRun
 from lorelab.training.progress import clock
 
 
@@ -20,10 +21,10 @@ def plan(args: argparse.Namespace) -> int:
     from lorelab.cli.runs import empty_table, show
 
     scale, overrides = scale_of(args)
-    study = study_run.load(args.name, scale)
-    study_run.check(study, overrides)
-    searches, finals = tuning(study, study_run.draws), deciding(study, {}, study.seeds)
-    earlier = {task: _earlier(task, overrides) for task in study.tasks.values()}
+    study = study_design.load(study_design.path_of(args.name), scale)
+    grounds = study_design.check(study, overrides)
+    searches, finals = tuning(study, study_design.draws), deciding(study, {}, study.seeds)
+    earlier = {task: _earlier(task, store_of(grounds)) for task in study.tasks.values()}
     print(f"{study.title} ({study.question}, scale {study.scale})\n")
     print(f"arms:   {', '.join(arm.label for arm in study.arms.values())}")
     print(f"seeds:  {', then '.join(map(str, study.looks))} per arm and task")
@@ -57,17 +58,16 @@ def plan(args: argparse.Namespace) -> int:
     return 0
 
 
-def _earlier(task: StudyTask, overrides: Sequence[str]) -> list[StoredRun]:
+def _earlier(task: StudyTask, store: RunStore | None) -> list[StoredRun]:
     """Finished runs of the task's preset and budget in the store."""
-    from lorelab.tracking.mlflow_store import MLflowStore
-
-    uri = next((word.partition("=")[2] for word in overrides if word.startswith("tracker.uri=")), None)
+    if store is None:
+        return []
     wanted: Mapping[str, str] = dict(
         word.split("=", 1) for word in task.overrides if "=" in word and not word.startswith(("~", "+"))
     )
     return [
         run
-        for run in MLflowStore(uri).runs(filters={**wanted, "status": "finished"}, limit=2000)
+        for run in store.runs(filters={**wanted, "status": "finished"}, limit=2000)
         if "lorelab.rerun_of" not in run.tags
     ]
 

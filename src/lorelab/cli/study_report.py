@@ -5,84 +5,63 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lorelab.cli import study_run
+from lorelab.cli import study_design
 from lorelab.cli.study import scale_of
-from lorelab.cli.study_run import Runner
+from lorelab.cli.study_run import Runner, of_results, store_of, train_all
 from lorelab.errors import LorelabError
 from lorelab.pages.marks import SIGNS
-from lorelab.pages.page import Paragraph, Part, Verdict, page, picture
+from lorelab.pages.page import picture
 from lorelab.paths import ROOT
 from lorelab.studies import folder as folders
-from lorelab.studies import jobs
+from lorelab.studies.curves import Curve, read_curves, write_curves
 from lorelab.studies.folder import Frozen
-from lorelab.studies.judge import Judged, from_dict, judge
+from lorelab.studies.index import render_index
+from lorelab.studies.judge import Judged, from_dict
+from lorelab.studies.pictures import forest
 from lorelab.studies.readme import readme
-from lorelab.studies.report import forest, render
-from lorelab.studies.rules import Verdict as Word
-from lorelab.studies.sequential import next_look
+from lorelab.studies.report import render
+from lorelab.studies.rules import Verdict
 from lorelab.studies.spec import Study
-from lorelab.studies.table import Row, read_rows, write_rows
+from lorelab.studies.table import Row, as_csv, read_rows
 from lorelab.studies.words import TONES, asked, effect, where_tasks_differ
-
-
-@dataclass(frozen=True)
-class Found:
-    """What running a study gave."""
-
-    rows: Sequence[Row]
-    judged: Sequence[Judged]
-    count: int
-    chosen: Mapping[tuple[str, str], jobs.Params]
 
 
 def run(args: argparse.Namespace) -> int:
     """Tunes, trains on fresh seeds, decides; writes ``experiments/NAME/``."""
-    scale, overrides = scale_of(args)
-    study = study_run.load(args.name, scale)
-    study_run.check(study, overrides)
-    begun = time.monotonic()
-    found = train_all(study, Runner(study.name, overrides))
-    facts = _facts(study, time.monotonic() - begun)
-    frozen = folders.freeze(study, found.judged, found.rows, found.count, found.chosen, facts)
-    place = args.results / study.name
-    place.mkdir(parents=True, exist_ok=True)
-    write_rows(place / folders.ROWS, found.rows)
-    folders.write_verdict(place, frozen)
-    _render(study, frozen, found.rows, place)
-    from lorelab.cli.study_store import record
+    import secrets
 
-    record(study, frozen, found.judged, place, overrides)
+    from lorelab.cli.study_store import study_run
+    from lorelab.training.interrupts import interruptible
+
+    scale, overrides = scale_of(args)
+    path = study_design.path_of(args.name)
+    study, declared = study_design.load(path, scale), path.read_text(encoding="utf-8")
+    grounds = study_design.check(study, overrides)
+    mark = secrets.token_hex(2) if "force=true" in overrides else ""
+    place = args.results / study.name
+    with interruptible(), study_run(study, grounds, declared, study.name) as parent:
+        found = train_all(study, Runner(study.name, grounds, overrides, parent.run_id, mark))
+        frozen = folders.freeze(
+            study, found.judged, found.rows, found.count, found.chosen, _facts(study, grounds, overrides)
+        )
+        place.mkdir(parents=True, exist_ok=True)
+        (place / folders.SPEC).write_text(declared, encoding="utf-8")
+        (place / folders.ROWS).write_text(as_csv(found.rows), encoding="utf-8", newline="")
+        write_curves(place / folders.CURVES, _curves(grounds, found.rows))
+        folders.write_verdict(place, frozen)
+        _render(study, frozen, found.rows, place)
+        parent.decided(frozen, found.judged, sorted(file for file in place.iterdir() if file.is_file()))
     _write_index(args.results)
     print_verdicts(study, found.judged, place)
     return 0
 
 
-def train_all(study: Study, runner: Runner) -> Found:
-    """Every run that the study needs, in as many looks as it takes.
-
-    Raises:
-        LorelabError: a run has no result.
-    """
-    tuned = runner.run(jobs.tuning(study, study_run.draws), "tune")
-    chosen = jobs.choose(study, tuned)
-    count: int | None = study.looks[0]
-    while count is not None:
-        final = runner.run(jobs.deciding(study, chosen, study.seeds[:count]), "final")
-        judged, done = judge(study, [*tuned, *final], count), count
-        count = next_look(study.looks, done, [each.overall for each in judged])
-        if count is not None:
-            print(f"{study.name}: not all is decided at {done} seeds per arm; going on to {count}")
-    return Found([*tuned, *final], judged, done, chosen)
-
-
 def report(args: argparse.Namespace) -> int:
-    """Renders again, from the spec, the table and the frozen verdict alone."""
+    """Renders again, from what lies in ``experiments/NAME/`` alone."""
     study, frozen, rows = stored(args)
     place = args.results / study.name
     _render(study, frozen, rows, place)
@@ -92,22 +71,21 @@ def report(args: argparse.Namespace) -> int:
 
 
 def stored(args: argparse.Namespace) -> tuple[Study, Frozen, list[Row]]:
-    """A reported study with its spec at the scale it was reported at.
+    """A reported study as it was declared then, its verdicts and its table.
 
     Raises:
         LorelabError: it was never run.
     """
     scale_of(args)
-    name = Path(args.name).stem if args.name.endswith((".yaml", ".yml")) else args.name
-    frozen = folders.read_verdict(args.results / name)
-    return study_run.load(args.name, frozen.scale), frozen, read_rows(args.results / name / folders.ROWS)
+    place = args.results / (Path(args.name).stem if args.name.endswith((".yaml", ".yml")) else args.name)
+    return *_reported(place), read_rows(place / folders.ROWS)
 
 
 def index(args: argparse.Namespace) -> int:
     """Lists the claims by question, with their verdicts; writes ``index.html``."""
     from lorelab.cli.runs import empty_table, show
 
-    found = _reported(args.results)
+    found = _all_reported(args.results)
     if not found:
         print(f"No study was reported in {args.results}. Run one: lorelab study run NAME")
     table = empty_table(["question", "study", "claim", "verdict", "effect, in margins", "scale"])
@@ -118,7 +96,7 @@ def index(args: argparse.Namespace) -> int:
     if found:
         show(table)
         _write_index(args.results)
-    declared = sorted(path.stem for path in (study_run.CONF / "study").glob("*.yaml"))
+    declared = sorted(path.stem for path in study_design.STUDIES.glob("*.yaml"))
     print(f"Declared: {', '.join(declared) or 'none'}")
     return 0
 
@@ -130,58 +108,60 @@ def print_verdicts(study: Study, judged: Sequence[Judged], place: Path) -> None:
         sign = SIGNS[TONES[each.overall.verdict]]
         print(f"  {sign} {str(each.overall.verdict).upper()}: {each.claim.says}")
         print(f"    {asked(study, each)}; effect {effect(each.overall)} margins. {where_tasks_differ(each)}")
-        if each.overall.verdict is Word.INCONCLUSIVE and each.overall.more_seeds:
+        if each.overall.verdict is Verdict.INCONCLUSIVE and each.overall.more_seeds:
             print(f"    about {each.overall.more_seeds} more seeds would probably decide it")
     print(f"  {place / folders.REPORT}")
 
 
 def _render(study: Study, frozen: Frozen, rows: Sequence[Row], place: Path) -> None:
-    judged = from_dict(study, frozen.claims)
-    (place / folders.REPORT).write_text(render(study, frozen, rows), encoding="utf-8")
+    judged, curves = from_dict(study, frozen.claims), read_curves(place / folders.CURVES)
+    (place / folders.REPORT).write_text(render(study, frozen, rows, curves), encoding="utf-8")
     (place / folders.README).write_text(readme(study, frozen, judged), encoding="utf-8")
-    (place / "verdict.svg").write_text(picture(forest(study, judged[0])), encoding="utf-8")
+    (place / folders.PICTURE).write_text(picture(forest(study, judged[0])), encoding="utf-8")
 
 
-def _reported(results: Path) -> list[tuple[Study, Frozen]]:
-    found = []
-    for path in sorted(results.glob(f"*/{folders.VERDICT}")):
-        frozen = folders.read_verdict(path.parent)
-        try:
-            found.append((study_run.load(frozen.study, frozen.scale), frozen))
-        except LorelabError:  # a study of the user's own, declared elsewhere
-            continue
+def _reported(place: Path) -> tuple[Study, Frozen]:
+    frozen = folders.read_verdict(place)
+    path = place / folders.SPEC
+    if not path.is_file():
+        raise LorelabError(f"{path}: is not there; lorelab study run writes it. Restore it from git.")
+    return study_design.load(path, frozen.scale, frozen.study), frozen
+
+
+def _all_reported(results: Path) -> list[tuple[Study, Frozen]]:
+    found = [_reported(path.parent) for path in sorted(results.glob(f"*/{folders.VERDICT}"))]
     return sorted(found, key=lambda pair: (pair[0].question, pair[0].name))
 
 
 def _write_index(results: Path) -> None:
-    parts: list[Part] = []
-    for study, frozen in _reported(results):
-        for each in from_dict(study, frozen.claims):
-            facts = [
-                ("study", f"{study.question} · {study.title}"),
-                ("effect, in margins", effect(each.overall)),
-                ("scale", f"{study.scale}, {frozen.seeds} seeds"),
-                ("by task", where_tasks_differ(each)),
-            ]
-            word, tone = str(each.overall.verdict).capitalize(), TONES[each.overall.verdict]
-            parts.append(Verdict(each.claim.says, word, tone, facts))
-        parts.append(Paragraph("", f"{study.name}/{folders.REPORT}", f"{study.title}: the whole report"))
-    if parts:
-        (results / "index.html").write_text(page("Claims and verdicts", parts, "by question"), encoding="utf-8")
+    (results / "index.html").write_text(render_index(_all_reported(results)), encoding="utf-8")
 
 
-def _facts(study: Study, wall: float) -> dict[str, Any]:
+def _curves(grounds: study_design.Grounds, rows: Sequence[Row]) -> list[Curve]:
+    store = store_of(grounds)
+    if store is None:
+        return []
+    return [
+        Curve(row.task, row.arm, row.seed, row.score_name, store.history(row.run_id, row.score_name))
+        for row in rows
+        if row.role == "final" and "-" not in row.run_id
+    ]
+
+
+def _facts(study: Study, grounds: study_design.Grounds, overrides: Sequence[str]) -> dict[str, Any]:
+    from lorelab.cli.ui import experiment_page
     from lorelab.training.provenance import capture
 
     known = capture(ROOT)
     names = ("torch", "pytorch-lightning", "numpy", "scipy", "optuna", "mlflow", "lorelab")
     versions = {name: known.packages[name] for name in names if name in known.packages}
-    machine = f"{platform.platform()}, {known.cpu}, {os.cpu_count()} cores"
+    store = store_of(grounds)
     return {
         "looks": list(study.looks),
         "seed_list": list(study.seeds),
+        "overrides": of_results(overrides),
         "versions": versions | {"python": known.python},
-        "machine": machine,
+        "machine": f"{platform.platform()}, {known.cpu}, {os.cpu_count()} cores",
         "gpus": list(known.gpus),
-        "wall_seconds": round(wall, 1),
+        "mlflow": "" if store is None else experiment_page(store.uri, store.experiment),
     }

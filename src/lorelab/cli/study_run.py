@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import yaml
-
 from lorelab.cli import train
-from lorelab.config.overrides import compose_all
-from lorelab.config.resolvers import register_resolvers
-from lorelab.config.validate import validate
-from lorelab.errors import ConfigError, LorelabError, Problem
-from lorelab.paths import CONF, ROOT
-from lorelab.seeds import derive_seed
-from lorelab.studies.jobs import Job, Params
-from lorelab.studies.spec import Search, Study, parse
+from lorelab.cli.study_design import Grounds, draws
+from lorelab.errors import LorelabError
+from lorelab.records import VOLATILE, lies_below
+from lorelab.studies import jobs as wanted
+from lorelab.studies.jobs import Job
+from lorelab.studies.judge import Judged, judge
+from lorelab.studies.sequential import next_look
+from lorelab.studies.spec import Study
 from lorelab.studies.table import Row
-from lorelab.sweeps.folder import read
+from lorelab.sweeps.folder import ABOUT, read
 from lorelab.sweeps.search import Search as Trials
-from lorelab.sweeps.space import Dimension, dimension, sample
 from lorelab.sweeps.trials import Trial, TrialRun, TrialStatus
+from lorelab.tracking.mlflow_store import MLflowStore
+from lorelab.tracking.protocol import StoredRun
+from lorelab.training.interrupts import Interrupted
 
 
 @dataclass(frozen=True)
@@ -33,37 +33,49 @@ class Runner:
     """How a study's runs are trained."""
 
     study: str
+    grounds: Grounds
     overrides: tuple[str, ...] = ()
-    """The user's, for every run: ``sweep.workers=2``, ``hydra/launcher=joblib``, ``paths.outputs=...``."""
-
-    @property
-    def outputs(self) -> Path:
-        """Where sweeps and lists of jobs lie."""
-        own = [word.partition("=")[2] for word in self.overrides if word.startswith("paths.outputs=")]
-        return Path(own[-1]).absolute() if own else ROOT / "outputs"
+    """The user's, for every run, in place of what the study says: ``sweep.workers=2``, ``trainer.max_epochs=1``."""
+    parent: str = ""
+    """Id of the run in the store that stands for the study."""
+    mark: str = ""
+    """Sets sweeps apart that would otherwise go on with each other."""
 
     def run(self, jobs: Sequence[Job], role: str) -> list[Row]:
         """Trains those of ``jobs`` that are not finished and returns one row per job, in their order.
 
         Raises:
             LorelabError: a run failed (its traceback is kept), or the sweep was stopped before its end.
+            Interrupted: by a signal.
         """
         if not jobs:
             return []
-        plain = [{"name": job.name, "overrides": list(job.overrides)} for job in jobs]
-        text = json.dumps(plain, indent=1)
-        digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-        name = f"study-{self.study}-{role}-{digest}".replace("_", "-")
-        listed = self.outputs / "studies" / self.study / f"{role}-{digest}.json"
+        own, others = of_results(self.overrides), [word for word in self.overrides if _is_volatile(word)]
+        plain = [{"name": job.name, "overrides": [*job.overrides, *own]} for job in jobs]
+        name = self._sweep(role, plain)
+        listed = self.grounds.outputs / "studies" / self.study / f"{name}.json"
         listed.parent.mkdir(parents=True, exist_ok=True)
-        listed.write_text(text, encoding="utf-8")
-        command = ["-m", f"sweep.jobs={listed}", f"sweep.name={name}", *self.overrides]
-        _train(command)
+        listed.write_text(json.dumps(plain, indent=1), encoding="utf-8")
+        tags = [f"+tags.study={self.study}", *([f"+tags.parent='{self.parent}'"] if self.parent else [])]
+        _train(["-m", f"sweep.jobs='{listed}'", f"sweep.name={name}", *tags, *others])
         return self._rows(name, jobs)
 
+    def _sweep(self, role: str, plain: object) -> str:
+        """The same for the same runs, code, data and store. One in which runs failed is left as it is: in the next one
+        only they are trained again."""
+        known = self.grounds
+        whole = json.dumps([plain, known.code, known.fingerprints, dict(known.tracker), _store_uri(known)])
+        digest = hashlib.sha256(whole.encode()).hexdigest()[:8]
+        name = "-".join(filter(None, ["study", self.study, role, digest, self.mark])).replace("_", "-")
+        for number in itertools.count(2):
+            folder = self.grounds.outputs / "sweeps" / name
+            if not (folder / ABOUT).is_file() or not any(each.status is TrialStatus.FAILED for each in _trials(folder)):
+                break
+            name = f"{name.removesuffix(f'-try{number - 1}')}-try{number}"
+        return name
+
     def _rows(self, name: str, jobs: Sequence[Job]) -> list[Row]:
-        folder = self.outputs / "sweeps" / name
-        by_job = {str(trial.params["job"]): trial for trial in Trials.of(folder, read(folder)).trials()}
+        by_job = {str(trial.params["job"]): trial for trial in _trials(self.grounds.outputs / "sweeps" / name)}
         lost = [job.name for job in jobs if not _ended(by_job.get(job.name))]
         if lost:
             raise LorelabError(
@@ -71,68 +83,73 @@ class Runner:
                 f"{' …' if len(lost) > 5 else ''}. Expected every run to finish or to diverge; see lorelab sweep show "
                 f"{name}, mend the cause and start the study again: it goes on."
             )
-        facts = _facts(name, self.overrides)
-        return [_row(job, by_job[job.name].runs[-1], facts) for job in jobs]
+        runs = [by_job[job.name].runs[-1] for job in jobs]
+        stored = stored_runs(self.grounds, name, [run.run_id for run in runs])
+        return [_row(job, run, stored.get(run.run_id)) for job, run in zip(jobs, runs, strict=True)]
 
 
-def load(name: str, scale: str, folder: Path | None = None) -> Study:
-    """The study that ``conf/study/NAME.yaml`` (or ``folder/NAME.yaml``, or a path to a file) declares.
+@dataclass(frozen=True)
+class Found:
+    """What running a study gave."""
 
-    Raises:
-        LorelabError: there is none.
-        ConfigError: with all that is wrong with it.
-    """
-    path = Path(name) if name.endswith((".yaml", ".yml")) else (folder or CONF / "study") / f"{name}.yaml"
-    if not path.is_file():
-        from lorelab.errors import nearest
-
-        known = sorted(file.stem for file in path.parent.glob("*.yaml"))
-        raise LorelabError(f"study '{name}': found no {path}; {nearest(name, known) or 'lorelab study new writes one'}")
-    plain = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if not isinstance(plain, dict):
-        raise ConfigError([Problem(str(path), type(plain).__name__, "a mapping: question, tasks, arms, seeds, claims")])
-    return parse(path.stem, plain, scale, str(path))
+    rows: Sequence[Row]
+    judged: Sequence[Judged]
+    count: int
+    chosen: Mapping[tuple[str, str], wanted.Params]
 
 
-def check(study: Study, overrides: Sequence[str] = ()) -> None:
-    """Composes and validates every arm on every task, at the ends of its space.
+def train_all(study: Study, runner: Runner) -> Found:
+    """Every run that the study needs, in as many looks as it takes.
 
     Raises:
-        ConfigError: with all that is wrong.
+        LorelabError: a run has no result.
     """
-    register_resolvers()
-    problems: list[Problem] = []
-    for task in study.tasks.values():
-        for arm in study.arms.values():
-            space = [f"{key}={value}" for key, value in arm.search.space.items()] if arm.search else []
-            own = [word for word in overrides if not word.startswith(("hydra/", "hydra.", "sweep."))]
-            try:
-                for each in compose_all([*task.overrides, *arm.overrides, *space, *own]):
-                    validate(each.cfg, each.origin)
-            except ConfigError as error:
-                problems += [
-                    Problem(
-                        f"study {study.name}, arm {arm.name} on {task.name}: {p.where}", p.found, p.expected, p.advice
-                    )
-                    for p in error.problems
-                ]
-    if problems:
-        raise ConfigError(dict.fromkeys(problems))
+    rows = runner.run(wanted.tuning(study, draws), "tune")
+    chosen = wanted.choose(study, rows)
+    done, count = 0, next_look(study.looks, 0, [])
+    judged: Sequence[Judged] = ()
+    while count is not None:
+        if done:
+            print(f"{study.name}: not all is decided at {done} seeds per arm; going on to {count}")
+        rows = rows + runner.run(wanted.deciding(study, chosen, study.seeds[done:count]), "final")
+        judged, done = judge(study, rows, count), count
+        count = next_look(study.looks, done, [each.overall for each in judged])
+    return Found(rows, judged, done, chosen)
 
 
-def draws(search: Search) -> list[Params]:
-    """The configurations of a tuning search: independent random draws, the same for equal spaces."""
-    dimensions = dimensions_of(search)
-    seed = derive_seed(0, "tuning", *(f"{key}={value}" for key, value in sorted(search.space.items())))
-    return list(sample(dimensions, {}, search.trials, np.random.default_rng(seed)))
+def store_of(grounds: Grounds, everywhere: bool = False) -> MLflowStore | None:
+    """Where the runs can be read from, in the tracker's experiment or ``everywhere``; None if nowhere."""
+    if not str(grounds.tracker["_target_"]).endswith("MLflowTracker"):
+        return None
+    return MLflowStore(grounds.tracker.get("uri"), None if everywhere else grounds.tracker.get("experiment"))
 
 
-def dimensions_of(search: Search) -> list[Dimension]:
-    """The space of a tuning search."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
+def stored_runs(grounds: Grounds, sweep: str, ids: Sequence[str]) -> dict[str, StoredRun]:
+    """By id, as far as the store knows them. A run that another sweep shares is listed under that one."""
+    store = store_of(grounds, everywhere=True)
+    if store is None:
+        return {}
+    found = {run.run_id: run for run in store.runs(filters={"lorelab.sweep": sweep}, limit=1_000_000)}
+    return found | {run_id: store.get(run_id) for run_id in ids if run_id not in found and "-" not in run_id}
 
-    lines = [f"{key}={value}" for key, value in search.space.items()]
-    return [dimension(each) for each in OverridesParser.create().parse_overrides(lines)]
+
+def of_results(overrides: Sequence[str]) -> list[str]:
+    """Those that may change what comes out: not where it is written, nor by how many processes."""
+    return [word for word in overrides if not _is_volatile(word)]
+
+
+def _store_uri(grounds: Grounds) -> str:
+    store = store_of(grounds)
+    return "" if store is None else str(store.uri)
+
+
+def _trials(folder: Path) -> list[Trial]:
+    return Trials.of(folder, read(folder)).trials()
+
+
+def _is_volatile(word: str) -> bool:
+    key = word.lstrip("+~").partition("=")[0].replace("/", ".")
+    return lies_below(key, (*VOLATILE, "hydra"))
 
 
 def _train(command: Sequence[str]) -> None:
@@ -146,6 +163,8 @@ def _train(command: Sequence[str]) -> None:
         status = 0 if end.code in (0, 1) else end.code if isinstance(end.code, int) else 2
     finally:
         sys.argv = before
+    if status > 128:
+        raise Interrupted(status - 128)
     if status:
         raise LorelabError(f"the sweep ended with status {status}: lorelab train {' '.join(command)}")
 
@@ -154,18 +173,8 @@ def _ended(trial: Trial | None) -> bool:
     return trial is not None and trial.status in (TrialStatus.FINISHED, TrialStatus.DIVERGED) and bool(trial.runs)
 
 
-def _facts(sweep: str, overrides: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Commit and data fingerprint of each run of a sweep, by id, as far as the store tells."""
-    from lorelab.tracking.mlflow_store import MLflowStore
-
-    uri = next((word.partition("=")[2] for word in overrides if word.startswith("tracker.uri=")), None)
-    runs = MLflowStore(uri, experiment=None).runs(filters={"lorelab.sweep": sweep}, limit=100_000)
-    names = ("lorelab.commit", "lorelab.data_fingerprint")
-    return {run.run_id: (run.tags.get(names[0], ""), run.tags.get(names[1], "")) for run in runs}
-
-
-def _row(job: Job, run: TrialRun, facts: dict[str, tuple[str, str]]) -> Row:
-    commit, fingerprint = facts.get(run.run_id, ("", ""))
+def _row(job: Job, run: TrialRun, stored: StoredRun | None) -> Row:
+    tags = stored.tags if stored else {}
     diverged = run.status == "diverged" or run.score is None
     return Row(
         task=job.task,
@@ -176,12 +185,13 @@ def _row(job: Job, run: TrialRun, facts: dict[str, tuple[str, str]]) -> Row:
         params=dict(job.params),
         status=run.status,
         score=float("nan") if diverged or run.score is None else run.score,
+        score_name=tags.get("lorelab.monitor", "validation score"),
         score_mode="min" if run.mode == "min" else "max",
         metrics={} if diverged else {key: value for key, value in run.metrics.items() if key.startswith("test/")},
         seconds=run.seconds,
         steps=run.steps,
         run_id=run.run_id,
         run=run.name,
-        commit=commit,
-        fingerprint=fingerprint,
+        commit=tags.get("lorelab.commit", ""),
+        fingerprint=tags.get("lorelab.data_fingerprint", ""),
     )

@@ -14,7 +14,7 @@ from lorelab.errors import LorelabError, StoreError
 from lorelab.tracking.database import artifact_root, experiment_id, resolve_uri, sqlite_path
 from lorelab.tracking.mlflow_store import MLflowStore
 
-HOST = "127.0.0.1"
+HOST, PORT = "127.0.0.1", 5000
 
 
 def main(argv: Sequence[str]) -> int:
@@ -36,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("lorelab ui", description="Starts MLflow's browser interface on this store.")
-    parser.add_argument("--port", type=int, default=5000)
+    parser.add_argument("--port", type=int, default=PORT)
     parser.add_argument("--uri", help="the store (default MLFLOW_TRACKING_URI, else mlruns/mlflow.db in the checkout)")
     parser.add_argument("--experiment", default="lorelab", help="MLflow experiment to open at (default lorelab)")
     return parser
@@ -54,17 +54,24 @@ def _require_free(port: int) -> None:
             ) from error
 
 
+def experiment_page(uri: str, experiment: str | None, port: int = PORT) -> str:
+    """Where the interface shows an experiment; "" if it is not there yet or the store is no file of ours."""
+    path = sqlite_path(uri)
+    found = experiment_id(path, experiment) if path is not None and experiment else None
+    return "" if found is None else f"http://{HOST}:{port}/#/experiments/{found}"
+
+
 def _address(uri: str, experiment: str, port: int) -> str:
     """The page of the experiment's runs. An empty store is made ready first: MLflow's server would not lock it."""
     root = f"http://{HOST}:{port}/"
-    if (path := sqlite_path(uri)) is None:
+    if sqlite_path(uri) is None:
         return root
-    if (found := experiment_id(path, experiment)) is None:
+    if not (place := experiment_page(uri, experiment, port)):
         from lorelab.tracking.mlflow_client import connect
 
         connect(uri)
         return f"{root}\nThere are no runs of the experiment '{experiment}' yet. Train one: lorelab train"
-    return f"{root}#/experiments/{found}/runs?workflowType=machine_learning"
+    return f"{place}/runs?workflowType=machine_learning"
 
 
 def _become_server(uri: str, port: int) -> NoReturn:

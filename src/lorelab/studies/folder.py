@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +12,12 @@ from typing import Any
 from lorelab.errors import LorelabError
 from lorelab.studies.judge import Judged
 from lorelab.studies.spec import Study
-from lorelab.studies.table import Row
+from lorelab.studies.table import Row, as_csv
 
-VERDICT, ROWS, REPORT, README = "verdict.json", "runs.csv", "report.html", "README.md"
+SPEC, VERDICT, ROWS, CURVES = "study.yaml", "verdict.json", "runs.csv", "curves.csv"
+"""What is written once: the declaration as it was, what came of it, its runs and their validation scores over time."""
+REPORT, README, PICTURE = "report.html", "README.md", "verdict.svg"
+"""What is rendered from these."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +28,12 @@ class Frozen:
     scale: str
     seeds: int
     """Seeds per arm at which it was decided."""
-    claims: Sequence[Mapping[str, Any]]
-    """``Judged.to_plain`` of each."""
+    claims: Mapping[str, Mapping[str, Any]]
+    """``Judged.to_plain`` of each, by name."""
     chosen: Mapping[str, Mapping[str, Any]]
     """``TASK/ARM`` → what tuning chose."""
     facts: Mapping[str, Any]
-    """Commits, data fingerprints, versions, machine, cost."""
+    """Commits, data fingerprints, versions, machine, cost, and the SHA-256 of the table."""
 
 
 def freeze(
@@ -47,15 +51,16 @@ def freeze(
         "steps": sum(row.steps for row in rows),
         "diverged": sum(row.status == "diverged" for row in rows),
     }
+    digest = hashlib.sha256(as_csv(rows).encode()).hexdigest()
     data = {task: sorted({row.fingerprint for row in rows if row.task == task}) for task in study.tasks}
-    known = {"commits": sorted({row.commit for row in rows}), "data": data, "cost": cost}
+    known = {"commits": sorted({row.commit for row in rows}), "data": data, "cost": cost, "runs_sha256": digest}
     return Frozen(
         study.name,
         study.scale,
         count,
-        [each.to_plain() for each in judged],
+        {each.claim.name: each.to_plain() for each in judged},
         {f"{task}/{arm}": dict(params) for (task, arm), params in chosen.items()},
-        {**known, **facts},
+        {**facts, **known},
     )
 
 

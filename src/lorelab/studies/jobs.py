@@ -97,7 +97,6 @@ def _job(
     params: Params,
     more: tuple[str, ...],
 ) -> Job:
-    tags = (f"+tags.study={study.name}", f"+tags.arm={arm.name}")
     values = tuple(f"{key}={value}" for key, value in params.items())
-    own = (*task.overrides, *arm.overrides, *values, f"seed={seed}", *tags, *more)
+    own = (*task.overrides, *arm.overrides, *values, f"seed={seed}", f"+tags.arm={arm.name}", *more)
     return Job(task.name, arm.name, role, seed, trial, params, own)

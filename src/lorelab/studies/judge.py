@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lorelab.errors import LorelabError
 from lorelab.studies.decision import Decision
 from lorelab.studies.differences import Differences, paired
 from lorelab.studies.multiplicity import read_together
@@ -32,7 +33,6 @@ class Judged:
     def to_plain(self) -> dict[str, Any]:
         """For verdict.json."""
         return {
-            "name": self.claim.name,
             "says": self.claim.says,
             "kind": str(self.claim.kind),
             "a": self.claim.a,
@@ -48,8 +48,10 @@ def judge(study: Study, rows: Sequence[Row], count: int) -> tuple[Judged, ...]:
     those of all claims on all tasks (Holm).
 
     Raises:
-        LorelabError: runs are missing, doubled or of several versions of the data.
+        LorelabError: runs are missing, doubled or of several versions of the data, or it is no look.
     """
+    if count not in study.looks:
+        raise LorelabError(f"study {study.name}: found a verdict at {count} seeds; expected one at {study.looks}.")
     share = dict(zip(study.looks, shares(study.looks), strict=True))[count]
     overall, single = [], []
     for claim in study.claims:
@@ -64,16 +66,24 @@ def judge(study: Study, rows: Sequence[Row], count: int) -> tuple[Judged, ...]:
     )
 
 
-def from_dict(study: Study, plain: Sequence[Mapping[str, Any]]) -> tuple[Judged, ...]:
-    """What ``Judged.to_plain`` gave, back."""
-    claims = {claim.name: claim for claim in study.claims}
+def from_dict(study: Study, plain: Mapping[str, Mapping[str, Any]]) -> tuple[Judged, ...]:
+    """What ``Judged.to_plain`` gave, back; ``plain`` is by the claim's name.
+
+    Raises:
+        LorelabError: it is not of the claims that the study declares.
+    """
+    if set(plain) != {claim.name for claim in study.claims}:
+        raise LorelabError(
+            f"study {study.name}: found verdicts on {', '.join(plain) or 'nothing'}; expected them on "
+            f"{', '.join(claim.name for claim in study.claims)}, which it declares. Run it again."
+        )
     return tuple(
         Judged(
-            claims[each["name"]],
-            from_plain(each["overall"]),
-            {task: from_plain(decision) for task, decision in each["tasks"].items()},
+            claim,
+            from_plain(plain[claim.name]["overall"]),
+            {task: from_plain(decision) for task, decision in plain[claim.name]["tasks"].items()},
         )
-        for each in plain
+        for claim in study.claims
     )
 
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from lorelab.pages.marks import SIGNS
 from lorelab.studies.folder import Frozen
 from lorelab.studies.judge import Judged
-from lorelab.studies.report import commands
+from lorelab.studies.report import commands, contradicted
 from lorelab.studies.spec import Study
-from lorelab.studies.words import TONES, asked, effect, where_tasks_differ
+from lorelab.studies.words import TONES, asked, effect, where_intervals_disagree, where_tasks_differ
 
 
 def readme(study: Study, frozen: Frozen, judged: Sequence[Judged]) -> str:
@@ -23,7 +23,8 @@ def readme(study: Study, frozen: Frozen, judged: Sequence[Judged]) -> str:
     for each in judged:
         sign, verdict = SIGNS[TONES[each.overall.verdict]], each.overall.verdict
         lines += [f"## {sign} {str(verdict).capitalize()}: {each.claim.says}", ""]
-        lines += [f"Claim ({each.claim.kind}): {asked(study, each)}. {where_tasks_differ(each)}", ""]
+        said = f"{asked(study, each)}. {where_tasks_differ(each)} {where_intervals_disagree(each)}".rstrip()
+        lines += [f"Claim ({each.claim.kind}): {said}", ""]
         lines += ["| where | effect | margin | verdict |", "| --- | --- | ---: | --- |"]
         for task, decision in each.by_task.items():
             metric = study.tasks[task].metric
@@ -31,14 +32,9 @@ def readme(study: Study, frozen: Frozen, judged: Sequence[Judged]) -> str:
         lines += [f"| over all tasks, in margins | {effect(each.overall)} | 1 | {verdict} |", ""]
     lines += [f"![{study.title}](verdict.svg)", "", "## Repeat it", "", "```console"]
     lines += [f"$ {line}" for line in commands(study).splitlines()]
-    lines += ["```", "", "## What would change our mind", "", study.change or _default(judged), ""]
+    lines += ["```", "", "## What would change our mind", "", study.change or contradicted(judged), ""]
     cost, commits = frozen.facts["cost"], ", ".join(str(commit)[:12] for commit in frozen.facts["commits"])
     spent = f"{cost['runs']} runs, {cost['seconds'] / 60:.0f} minutes of training, {cost['diverged']} diverged"
     lines.append(f"{spent}; commit {commits}. Every number can be recomputed from `runs.csv`; the page: `report.html`.")
     lines.append("")
     return "\n".join(lines)
-
-
-def _default(judged: Sequence[Judged]) -> str:
-    names = ", ".join(judged_claim.claim.name for judged_claim in judged)
-    return f"Runs on other tasks, or at a larger scale, whose intervals contradict those above ({names})."

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +25,7 @@ _PLAIN = (
     "trial",
     "status",
     "score",
+    "score_name",
     "score_mode",
     "seconds",
     "steps",
@@ -48,6 +51,8 @@ class Row:
     status: str
     score: float
     """On the validation split; NaN if diverged."""
+    score_name: str
+    """Of the metric: ``val/accuracy``."""
     score_mode: Literal["max", "min"]
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Of the test split; {} for a run that tunes or diverged."""
@@ -63,20 +68,21 @@ class Row:
         return self.metrics.get(metric, math.nan)
 
 
-def write_rows(path: Path, rows: Sequence[Row]) -> None:
-    """As CSV: plain columns, ``params`` as JSON, and a column for each metric."""
+def as_csv(rows: Sequence[Row]) -> str:
+    """Plain columns, ``params`` as JSON, and a column for each metric."""
     metrics = sorted({name for row in rows for name in row.metrics})
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*_PLAIN, "params", *metrics])
-        for row in rows:
-            plain = [repr(value) if isinstance(value := getattr(row, name), float) else value for name in _PLAIN]
-            held = [repr(row.metrics[name]) if name in row.metrics else "" for name in metrics]
-            writer.writerow([*plain, json.dumps(dict(row.params), sort_keys=True), *held])
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([*_PLAIN, "params", *metrics])
+    for row in rows:
+        plain = [repr(value) if isinstance(value := getattr(row, name), float) else value for name in _PLAIN]
+        held = [repr(row.metrics[name]) if name in row.metrics else "" for name in metrics]
+        writer.writerow([*plain, json.dumps(dict(row.params), sort_keys=True), *held])
+    return file.getvalue()
 
 
 def read_rows(path: Path) -> list[Row]:
-    """What ``write_rows`` wrote, bit for bit.
+    """The rows of a file that holds what ``as_csv`` gave, bit for bit.
 
     Raises:
         LorelabError: the file is not there, or a line is not what it should be.
@@ -107,8 +113,9 @@ def scores(rows: Sequence[Row], task: str, arm: str, metric: str, seeds: Sequenc
     mine = [row for row in rows if (row.task, row.arm, row.role) == (task, arm, "final") and row.seed in seeds]
     by_seed = {row.seed: row for row in mine}
     missing = [seed for seed in seeds if seed not in by_seed]
-    if missing or len(mine) != len(by_seed):
-        found = f"no run for seeds {missing}" if missing else "several runs of one seed"
+    doubled = sorted(seed for seed, count in Counter(row.seed for row in mine).items() if count > 1)
+    if missing or doubled:
+        found = f"no run for seeds {missing}" if missing else f"several runs for seeds {doubled}"
         raise LorelabError(f"{task}, arm '{arm}': found {found}; expected one run for each of {list(seeds)}.")
     prints = {row.fingerprint for row in mine}
     if len(prints) > 1:
@@ -132,6 +139,7 @@ def _row(line: Mapping[str, str]) -> Row:
         params=json.loads(line["params"]),
         status=line["status"],
         score=float(line["score"]),
+        score_name=line["score_name"],
         score_mode="min" if line["score_mode"] == "min" else "max",
         metrics=metrics,
         seconds=float(line["seconds"]),

@@ -62,6 +62,13 @@ def where_tasks_differ(judged: Judged) -> str:
     return f"It depends on the task: {'; '.join(parts)}."
 
 
+def where_intervals_disagree(judged: Judged) -> str:
+    """One sentence on the intervals that would have given another verdict than the one that decided; "" if none."""
+    places = [("over all tasks", judged.overall), *judged.by_task.items()]
+    parts = [f"{place}: {', '.join(decision.disagree)}" for place, decision in places if decision.disagree]
+    return f"Intervals disagree; by these alone the verdict would be another one ({'; '.join(parts)})." if parts else ""
+
+
 def _p_values(decision: Decision) -> tuple[float, float]:
     if decision.verdict is Verdict.REFUTED:
         return decision.p_refuted, decision.holm_refuted

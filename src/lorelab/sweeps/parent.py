@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -19,13 +19,16 @@ from lorelab.tracking.protocol import Tracker
 class Parent:
     """Opened when a process begins to lead the sweep, finished when it has seen its end."""
 
-    def __init__(self, tracker: Tracker, about: About, dimensions: Sequence[Dimension]) -> None:
+    def __init__(
+        self, tracker: Tracker, about: About, dimensions: Sequence[Dimension], tags: Mapping[str, str]
+    ) -> None:
+        """``tags``: those that every trial has, whole names."""
         self.tracker, self.about = tracker, about
         start = RunStart(
             name=about.name,
             params={f"space.{each.key}": describe(each) for each in dimensions}
             | {"trials": str(about.total), "command": f"lorelab train {' '.join(about.command)}"},
-            tags=_marks(about),
+            tags={**tags, **_marks(about)},
             files={"sweep.json": json.dumps(asdict(about), indent=1)},
         )
         try:

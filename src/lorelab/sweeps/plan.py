@@ -57,6 +57,8 @@ class Plan:
     identity: Mapping[str, Any]
     """What must be the same for a command to go on with this sweep."""
     code: str
+    tags: Mapping[str, str]
+    """That every trial has, whole names."""
     base: DictConfig
     """Config of a first trial, without Hydra's node."""
 
@@ -133,6 +135,7 @@ def make_plan(arguments: Sequence[str], composer: Composer) -> Plan:
         search=search,
         identity=identity,
         code=code,
+        tags={f"lorelab.{key}": str(value) for key, value in first.tags.items()},
         base=base,
     )
 

@@ -166,7 +166,7 @@ def _lead(leader: BaseFileLock, stack: ExitStack) -> bool:
 
 
 def _open_parent(plan: Plan, about: About) -> tuple[About, Parent]:
-    parent = Parent(instantiate(plan.base.tracker), about, plan.dimensions)
+    parent = Parent(instantiate(plan.base.tracker), about, plan.dimensions, plan.tags)
     about = replace(about, parent=parent.run_id)
     folders.write(plan.folder, about)
     return about, parent

@@ -36,6 +36,10 @@ class Contrastive:
     accepts_inputs: ClassVar[frozenset[str]] = frozenset({"image", "table"})
     accepts_targets: ClassVar[frozenset[str]] = frozenset({"class"})
     better: ClassVar[dict[str, Mode]] = {"loss": "min", "pair_accuracy": "max", "knn_accuracy": "max"}
+    better_at_test: ClassVar[dict[str, Mode]] = {
+        f"{of}{probe}": "max" for of in ("", "raw_", "random_") for probe in ("knn_accuracy", "probe_accuracy")
+    }
+    """Measured at the test only."""
 
     def __init__(
         self,

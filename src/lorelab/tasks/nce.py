@@ -56,6 +56,8 @@ class NCE:
         "kl": "min",
         "log_density_rmse": "min",
     }
+    better_at_test: ClassVar[dict[str, Mode]] = {"raw_log_likelihood": "max"}
+    """Measured, but no score to train by: what a model does not normalise raises it."""
 
     def __init__(
         self,

@@ -30,3 +30,5 @@ def test_what_can_be_monitored_is_measured(toy):
     task = toy.build()[0]
     assert {f"val/{name}" for name in task.better} <= {name for name, _, _ in trained(toy).tracker.points}
     assert task.monitor.removeprefix("val/") in task.better
+    at_test = {**task.better, **getattr(task, "better_at_test", {})}
+    assert {f"test/{name}" for name in at_test} <= set(trained(toy).record.metrics)
