@@ -17,17 +17,19 @@ from omegaconf import DictConfig
 from lorelab.config.origin import Origin
 from lorelab.config.overrides import Survey, survey
 from lorelab.config.resolvers import register_resolvers
-from lorelab.errors import ConfigError, LorelabError, Problem
+from lorelab.errors import ConfigError, LorelabError, Problem, nearest
 from lorelab.paths import CONF
 
 if TYPE_CHECKING:
     from lorelab.records import RunRecord
 
-_NO_CONFIG = ("-h", "--help", "--hydra-help", "--shell-completion", "-sc", "--version")
+_NO_CONFIG = ("--hydra-help", "--shell-completion", "-sc", "--version")
+_HELP = ("-h", "--help")
 WORKER = "LORELAB_WORKER"
 """Set for a worker of a sweep, whose command line was checked already."""
 _MANY = ("-m", "--multirun")
 _LOOKS_ONLY = ("--cfg", "-c", "--info", "-i")
+_FLAGS = ("--multirun", "-m", "--run", "-r", "--resolve")
 _WITH_A_VALUE = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--package", "-p", *_LOOKS_ONLY)
 
 
@@ -117,6 +119,9 @@ def _check(argv: Sequence[str]) -> None:
             options[name] = value if has_value else next(words, "")
         elif not word.startswith("-"):
             overrides.append(word)
+        elif name not in (*_FLAGS, *_HELP):  # Hydra takes abbreviations, and an option that unpickles a file
+            found, known = "no option of lorelab train", (*_FLAGS, *_HELP, *_NO_CONFIG, *_WITH_A_VALUE)
+            raise ConfigError([Problem(f"option {name}", found, "an option of --help", nearest(name, known))])
     other = options.get("--config-path", options.get("-cp"))
     folder = options.get("--config-dir", options.get("-cd"))
     look = functools.partial(
@@ -126,7 +131,7 @@ def _check(argv: Sequence[str]) -> None:
         config_name=options.get("--config-name", options.get("-cn", "config")),
     )
     seen = look(overrides)
-    if any(name in options for name in _LOOKS_ONLY):  # a config that cannot run can be looked at
+    if {*options, *argv} & {*_LOOKS_ONLY, *_HELP}:  # a config that cannot run can be looked at
         if seen.problems:
             raise ConfigError(seen.problems)
         return

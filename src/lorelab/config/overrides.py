@@ -23,6 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lorelab.config.origin import Origin
+from lorelab.config.search_path import judge_primary, not_folders, problem
 from lorelab.config.spelling import check_key, check_options, is_group, parse_all, rendered, swept
 from lorelab.config.trust import ADVICE, targets_of
 from lorelab.errors import ConfigError, Problem
@@ -83,6 +84,7 @@ def survey(
     that cannot be parsed, name no group, option or key; and targets in Hydra's own node (callbacks, launcher) that are
     not trusted, because Hydra would build them unasked.
     """
+    judge_primary([conf, *([Path(config_dir)] if config_dir else [])], config_name)
     with initialize_config_dir(config_dir=str(conf), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
         assert isinstance(loader, ConfigLoaderImpl)
@@ -185,11 +187,7 @@ def _untrusted(node: DictConfig) -> Iterator[Problem]:
         if not target.startswith(_HYDRAS_OWN) or "${" in target:
             found = f"'{target}' is not in a trusted module"
             yield Problem(f"hydra: _target_: {target}", found, "a launcher, sweeper or callback of Hydra's", ADVICE)
-    for place in plain.get("searchpath") or []:
-        if str(place).startswith("pkg://"):
-            yield Problem(
-                "hydra.searchpath", str(place), "folders: file://...", "a package is imported to look into it"
-            )
+    yield from (problem("hydra.searchpath", place) for place in not_folders(plain.get("searchpath") or []))
     if plain.get("job", {}).get("env_set"):
         found = ", ".join(plain["job"]["env_set"])
         yield Problem("hydra.job.env_set", found, "nothing: it could make any program run", "set it in your shell")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import median_filter
 
 Curve = NDArray[np.float64]
 _APART = 10.0
@@ -56,22 +57,25 @@ def has_diverged(losses: ArrayLike, *, steps: int, window: float, factor: float)
 def suggest(rates: ArrayLike, losses: ArrayLike, *, steps: int, window: float, diverged: bool) -> Suggestion:
     """Reads a curve of ``N`` ``rates`` (ascending) and raw ``losses``, of a test that was to take ``steps``.
 
-    Read is only what comes before the lowest smoothed loss, smoothed once more from the back, so that the average does
-    not lag. The three rules are those of fastai's ``lr_find``: the steepest fall over log rate; a tenth of the rate
-    with the lowest loss; the middle of the longest valley (the longest falling subsequence). Each alone can be far off
-    on a noisy curve, hence the choice: the median of the three, if another lies within a factor of ten of it.
+    Read is only what comes before the lowest smoothed loss, without single odd batches (a running median of three: the
+    last batch of an epoch may be smaller) and smoothed once more from the back, so that it does not lag.
+
+    The three rules are those of fastai's ``lr_find``: the steepest fall over log rate; a tenth of the rate with the
+    lowest loss; the middle of the longest valley (the longest falling subsequence). Each alone can be far off on a
+    noisy curve, hence the choice: the median of the three, if another lies within a factor of ten of it.
 
     No rate is chosen if the fall is not clear of the noise, if the loss rises from the beginning, or if it still falls
     at the end of the range.
     """
     x, y = np.asarray(rates, dtype=np.float64), np.asarray(losses, dtype=np.float64)
-    skip, average = steps // 10, smooth(losses, window)
+    steady, skip = median_filter(y, 3, mode="nearest"), steps // 10
+    average = smooth(steady, window)
     if len(y) <= skip + 2:
         return Suggestion(reason=f"the loss diverged within {len(y)} steps: lower --start")
-    lowest, level = _lowest(average, steps), _level(y, steps)
-    if lowest < 2 * skip and (diverged or average[-1] > level):
-        return Suggestion(reason="the loss rises from the start of the range on: lower --start")
+    lowest, level = _lowest(average, steps), _level(steady, steps)
     fall, needed = level - float(average[lowest]), _clear(y[: lowest + 1], window)
+    if lowest < 2 * skip and (diverged or average[-1] - level > needed):
+        return Suggestion(reason="the loss rises from the start of the range on: lower --start")
     if fall <= needed:
         advice = "raise --steps or loader.batch_size" if diverged else "raise --end"
         return Suggestion(reason=f"the loss falls by {max(fall, 0.0):.2g}, within its noise ({needed:.2g}): {advice}")
@@ -93,10 +97,10 @@ def _rules(rates: Curve, losses: Curve) -> dict[str, float]:
 
 
 def _valley(losses: Curve) -> int:
-    """The middle of the longest strictly falling subsequence, as an index."""
+    """The middle of the longest strictly falling subsequence, as an index; of equals, that which spans the least."""
     length, before = np.ones(len(losses), dtype=int), np.arange(len(losses))
     for i in range(1, len(losses)):
-        higher = np.flatnonzero(losses[:i] > losses[i])
+        higher = np.flatnonzero(losses[:i] > losses[i])[::-1]
         if len(higher):
             before[i] = higher[length[higher].argmax()]
             length[i] = length[before[i]] + 1
@@ -120,10 +124,10 @@ def _clear(losses: Curve, window: float) -> float:
     """How far an average must move to move at all: several of its standard deviations, for independent noise.
 
     That of one loss is estimated from the differences of neighbours, which know no trend, by their 90 % quantile (1.645
-    for a standard normal), which single spikes do not move.
+    for a standard normal), which single spikes do not move. A loss is a float32: its rounding is no movement either.
     """
     noise = float(np.quantile(np.abs(np.diff(losses)), 0.9)) / (1.645 * math.sqrt(2))
-    return _CLEAR * noise / math.sqrt(2 * window - 1)
+    return _CLEAR * noise / math.sqrt(2 * window - 1) + float(np.finfo(np.float32).eps * np.abs(losses).max())
 
 
 def _chosen(found: Mapping[str, float]) -> Suggestion:

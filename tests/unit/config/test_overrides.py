@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from lorelab.config.overrides import compose_all, survey
+from lorelab.config.overrides import compose_all, survey, sweeps
 from lorelab.errors import ConfigError
 
 
@@ -134,7 +134,7 @@ def test_options_in_a_folder_of_ones_own_are_known_and_checked_like_others(tmp_p
     message = str(caught.value)
     assert "override optimizer=mime\n  found:    optimizer=mime\n  expected: an option of conf/optimizer/" in message
     assert "did you mean 'mine'?" in message
-    assert "did you mean 'seed'?" in message
+    assert "did you mean 'seed'" in message
 
 
 def test_of_many_combinations_each_pair_of_options_is_looked_at_and_the_rest_is_counted() -> None:
@@ -166,3 +166,9 @@ def test_a_file_that_is_no_yaml_is_named_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "model" / "mine.yaml").write_text("width: [1,\n")
     with pytest.raises(ConfigError, match=r"mine.yaml\", line 2"):
         compose_all(["model=mine"], config_dir=str(tmp_path))
+
+
+def test_sweeps_are_told_from_values_and_what_cannot_be_parsed_is_left_alone() -> None:
+    swept = ["seed=0,1", "optimizer=choice(adam)", "optimizer.lr=interval(0.1,1)", "seed=range(3)", "data=glob(*)"]
+    single = ["seed=0", "+model.sizes=[1,2]", "~scheduler", "tags={a:1,b:2}", "optimizer.lr=[1,"]
+    assert sweeps([*swept, *single]) == swept

@@ -124,6 +124,55 @@ def test_hydras_own_node_runs_nothing_either(lorelab, work: Path, override: str)
     assert not (work / "sprung").exists()
 
 
+@pytest.mark.parametrize("flags", [[], ["--help"], ["--cfg", "job"], ["--info", "all"]], ids="".join)
+@pytest.mark.parametrize(
+    "hydra",
+    [
+        "hydra: {searchpath: ['pkg://evil']}",
+        "hydra: {searchpath: ['structured://evil']}",
+        "hydra: {searchpath: ['${place}']}\nplace: pkg://evil",
+        "hydra: {searchpath: '${places}'}\nplaces: ['pkg://evil']",
+        "hydra: ${other}\nother: {searchpath: ['pkg://evil']}",
+        "hydra: {hydra_logging: {version: 1, formatters: {f: {'()': evil.X}}}}",
+    ],
+)
+def test_a_primary_config_of_another_tree_runs_nothing(lorelab, work: Path, hydra: str, flags: list[str]) -> None:
+    (work / "evil.py").write_text(f"open({str(work / 'sprung')!r}, 'w')\n")
+    (work / "tree").mkdir()
+    (work / "tree" / "config.yaml").write_text(hydra + "\n")
+    done = lorelab("train", "--config-path", str(work / "tree"), *flags, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "nothing was started" in done.stderr
+    assert not (work / "sprung").exists()
+
+
+def test_a_primary_config_in_a_folder_of_options_is_judged_too(lorelab, work: Path) -> None:
+    (work / "evil.py").write_text(f"open({str(work / 'sprung')!r}, 'w')\n")
+    (work / "mine.yml").write_text("hydra: {searchpath: ['pkg://evil']}\n")
+    done = lorelab("train", f"--config-dir={work}", "--config-name=mine.yml", check=False)
+    assert (done.returncode, (work / "sprung").exists()) == (2, False)
+    assert f"{work}/mine.yml: hydra.searchpath" in done.stderr
+    assert "pkg://evil" in done.stderr
+
+
+def test_a_search_path_of_folders_is_no_problem(lorelab, work: Path) -> None:
+    (work / "more" / "model").mkdir(parents=True)
+    (work / "more" / "model" / "wide.yaml").write_text("width: 99\n")
+    (work / "tree").mkdir()
+    path = f"hydra: {{searchpath: ['file://{work}/more', {work}]}}"
+    (work / "tree" / "config.yaml").write_text(f"defaults: [model: wide, _self_]\n{path}\n")
+    done = lorelab("train", "-cp", str(work / "tree"), "--cfg", "job")
+    assert "width: 99" in done.stdout
+
+
+@pytest.mark.parametrize("option", ["--config-pat=tree", "--experimental-rerun=job.pickle", "-cnmine"])
+def test_options_that_the_check_does_not_know_are_not_handed_to_hydra(lorelab, option: str) -> None:
+    done = lorelab("train", option, check=False)
+    assert done.returncode == 2
+    assert f"option {option.partition('=')[0]}" in done.stderr
+    assert "nothing was started" in done.stderr
+
+
 def test_weights_that_torchvision_would_unpickle_are_refused() -> None:
     with pytest.raises(ConfigError, match="their files are pickles"):
         instantiate(OmegaConf.create({"_target_": "torchvision.models.resnet18", "weights": "DEFAULT"}))
