@@ -115,7 +115,7 @@ def test_a_checkpoint_that_would_run_code_is_refused_and_leaves_the_run_as_it_is
     kept = tmp_path / "o" / "checkpoints" / run.run_id / "last.ckpt"
     torch.save({"loops": Trap(tmp_path / "sprung")}, kept)
     done = lorelab("train", f"resume={run.run_id}", check=False)
-    assert "could run code. Remove it, and the run begins anew" in done.stderr
+    assert "could run code. Remove it to begin anew" in done.stderr
     assert (done.returncode, (tmp_path / "sprung").exists()) == (2, False)
     assert MLflowStore(store_uri).get(run.run_id).status == "killed"
 

@@ -126,7 +126,7 @@ def batches_done(path: Path) -> int:
         return int(content["loops"]["fit_loop"]["epoch_loop.batch_progress"]["current"]["completed"])
     except Exception as error:
         raise LorelabError(
-            f"{path}: cannot be read as a checkpoint to go on from: {reason(error)}. Remove it, and the run begins anew."
+            f"{path}: cannot be read as a checkpoint to go on from: {reason(error)}. Remove it to begin anew."
         ) from error
 
 
