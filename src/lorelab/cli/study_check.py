@@ -10,10 +10,12 @@ from pathlib import Path
 
 from lorelab.cli import study_design
 from lorelab.cli.study import scale_of
+from lorelab.cli.study_identities import differences, proven
 from lorelab.cli.study_report import stored
 from lorelab.cli.study_run import Found, Runner, train_all
 from lorelab.errors import ConfigError, LorelabError
 from lorelab.studies.decision import Decision
+from lorelab.studies.exact import proven_from
 from lorelab.studies.folder import SPEC, Frozen, freeze
 from lorelab.studies.jobs import choose
 from lorelab.studies.judge import Judged, from_dict, judge
@@ -26,11 +28,12 @@ def check(args: argparse.Namespace) -> int:
     """Recomputes from ``runs.csv`` all that ``verdict.json`` says of it. Returns 1 if a number differs."""
     study, frozen, rows = stored(args)
     judged = judge(study, rows, frozen.seeds)
-    again = freeze(study, judged, rows, frozen.seeds, choose(study, rows), frozen.facts)
-    wrong = list(_differences("", vars(frozen), vars(again)))
+    exact = proven_from(study, frozen.identities)
+    again = freeze(study, judged, rows, frozen.seeds, choose(study, rows), frozen.facts, exact)
+    wrong = [*_differences("", vars(frozen), vars(again)), *differences(exact, proven(study))]
     for line in wrong:
         print(line)
-    count = sum(1 + len(each.by_task) for each in judged)
+    count = sum(1 + len(each.by_task) for each in judged) + len(exact)
     print(
         f"{study.name}: {count} verdicts recomputed from {len(rows)} runs; "
         + (f"{len(wrong)} values differ from verdict.json" if wrong else "every number is the one in verdict.json")

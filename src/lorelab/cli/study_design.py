@@ -14,6 +14,7 @@ import numpy as np
 import yaml
 from omegaconf import OmegaConf
 
+from lorelab.cli.study_identities import flaws
 from lorelab.config.describe import resolved
 from lorelab.config.overrides import Composed, compose_all
 from lorelab.config.resolvers import register_resolvers
@@ -23,7 +24,7 @@ from lorelab.config.validate import validate
 from lorelab.errors import ConfigError, LorelabError, Problem, nearest
 from lorelab.paths import CONF
 from lorelab.seeds import derive_seed
-from lorelab.studies.jobs import Params
+from lorelab.studies.jobs import Params, points_of_grids
 from lorelab.studies.reading import parse
 from lorelab.studies.spec import Search, Study, StudyTask
 from lorelab.sweeps.space import Dimension, dimension, sample
@@ -95,19 +96,32 @@ def check(study: Study, overrides: Sequence[str] = ()) -> Grounds:
         for arm in study.arms.values():
             space = [f"{key}={value}" for key, value in arm.search.space.items()] if arm.search else []
             place = f"study {study.name}, arm {arm.name} on {task.name}"
+            asked = [*task.overrides, *arm.overrides, *space, *own]
+            points = points_of_grids(study, task.name, arm.name)
+            values = [f"{key}={value}" for point in (points[:1] + points[-1:]) for key, value in point.items()]
             try:
-                for each in compose_all([*task.overrides, *arm.overrides, *space, *own]):
+                for each in (
+                    *compose_all(asked),
+                    *(e for value in values for e in compose_all(with_value(asked, value))),
+                ):
                     validate(each.cfg, each.origin)
                     problems += _measured(study, task, each)
                     found.append(each)
             except ConfigError as error:
                 problems += [Problem(f"{place}: {p.where}", p.found, p.expected, p.advice) for p in error.problems]
+    problems += flaws(study)
     if problems:
         raise ConfigError(dict.fromkeys(problems))
     plain = [resolved(each.cfg) for each in found]
     code = code_version(sorted({target for each in plain for target in targets_of(each)}))
     data = dict.fromkeys(json.dumps(each["data"], sort_keys=True) for each in plain)
     return Grounds(Path(str(plain[0]["paths"]["outputs"])).absolute(), plain[0]["tracker"], code, tuple(data))
+
+
+def with_value(words: Sequence[str], value: str) -> list[str]:
+    """A key at one value, in place of what else is said of it."""
+    key = value.partition("=")[0]
+    return [*(word for word in words if word.partition("=")[0] != key), value]
 
 
 def draws(search: Search) -> list[Params]:
@@ -129,11 +143,16 @@ def _measured(study: Study, task: StudyTask, each: Composed) -> Iterator[Problem
     """Whether the task kind measures the study's metric, and which way it is better, as far as the kind says so."""
     target = locate(str(each.cfg.task._target_))
     known = {**getattr(target, "better", {}), **getattr(target, "better_at_test", {})}
-    name = task.metric.removeprefix("test/")
-    place = f"study {study.name}: tasks.{task.name}"
-    if known and name not in known:
-        measured = [f"test/{other}" for other in known]
-        expected = f"what {target.__name__} measures: {', '.join(measured)}"
-        yield Problem(f"{place}.metric", task.metric, expected, nearest(task.metric, measured))
-    elif known and known[name] != task.mode:
-        yield Problem(f"{place}.mode", task.mode, f"{known[name]}: that way {task.metric} is better")
+    asked = {f"tasks.{task.name}": (task.metric, task.mode)} | {
+        f"claims.{claim.name}": (claim.measure.metric, claim.measure.mode)
+        for claim in study.claims
+        if claim.measure is not None and task.name in claim.tasks
+    }
+    for part, (metric, mode) in asked.items() if known else ():
+        name, place = metric.removeprefix("test/"), f"study {study.name}: {part}"
+        if name not in known:
+            measured = [f"test/{other}" for other in known]
+            expected = f"what {target.__name__} measures: {', '.join(measured)}"
+            yield Problem(f"{place}.metric", metric, expected, nearest(metric, measured))
+        elif known[name] != mode:
+            yield Problem(f"{place}.mode", mode, f"{known[name]}: that way {metric} is better")

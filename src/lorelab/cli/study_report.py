@@ -11,6 +11,7 @@ from typing import Any
 
 from lorelab.cli import study_design
 from lorelab.cli.study import scale_of
+from lorelab.cli.study_identities import proven
 from lorelab.cli.study_run import Runner, of_results, store_of, train_all
 from lorelab.errors import LorelabError
 from lorelab.pages.marks import SIGNS
@@ -18,6 +19,7 @@ from lorelab.pages.page import picture
 from lorelab.paths import ROOT
 from lorelab.studies import folder as folders
 from lorelab.studies.curves import Curve, read_curves, write_curves
+from lorelab.studies.exact import Proven, proven_from
 from lorelab.studies.folder import Frozen
 from lorelab.studies.index import render_index
 from lorelab.studies.judge import Judged, from_dict
@@ -45,9 +47,8 @@ def run(args: argparse.Namespace) -> int:
     place = args.results / study.name
     with interruptible(), study_run(study, grounds, declared, study.name) as parent:
         found = train_all(study, Runner(study.name, grounds, overrides, parent.run_id, mark))
-        frozen = folders.freeze(
-            study, found.judged, found.rows, found.count, found.chosen, _facts(study, grounds, overrides)
-        )
+        known, exact = _facts(study, grounds, overrides), proven(study)
+        frozen = folders.freeze(study, found.judged, found.rows, found.count, found.chosen, known, exact)
         place.mkdir(parents=True, exist_ok=True)
         (place / folders.SPEC).write_text(declared, encoding="utf-8")
         (place / folders.ROWS).write_text(as_csv(found.rows), encoding="utf-8", newline="")
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         _render(study, frozen, found.rows, place)
         parent.decided(frozen, found.judged, sorted(file for file in place.iterdir() if file.is_file()))
     _write_index(args.results)
-    print_verdicts(study, found.judged, place)
+    print_verdicts(study, found.judged, place, exact)
     return 0
 
 
@@ -93,6 +94,9 @@ def index(args: argparse.Namespace) -> int:
         for each in from_dict(study, frozen.claims):
             word = f"{SIGNS[TONES[each.overall.verdict]]} {each.overall.verdict}"
             table.add_row(study.question, study.name, each.claim.says, word, effect(each.overall), study.scale)
+        for one in proven_from(study, frozen.identities):
+            word = f"{SIGNS[TONES[one.decision.verdict]]} {one.decision.verdict}"
+            table.add_row(study.question, study.name, one.identity.says, word, "exact", study.scale)
     if found:
         show(table)
         _write_index(args.results)
@@ -101,7 +105,7 @@ def index(args: argparse.Namespace) -> int:
     return 0
 
 
-def print_verdicts(study: Study, judged: Sequence[Judged], place: Path) -> None:
+def print_verdicts(study: Study, judged: Sequence[Judged], place: Path, exact: Sequence[Proven] = ()) -> None:
     """What a reader needs first."""
     print(f"\n{study.title} ({study.scale})")
     for each in judged:
@@ -110,6 +114,9 @@ def print_verdicts(study: Study, judged: Sequence[Judged], place: Path) -> None:
         print(f"    {asked(study, each)}; effect {effect(each.overall)} margins. {where_tasks_differ(each)}")
         if each.overall.verdict is Verdict.INCONCLUSIVE and each.overall.more_seeds:
             print(f"    about {each.overall.more_seeds} more seeds would probably decide it")
+    for one in exact:
+        print(f"  {SIGNS[TONES[one.decision.verdict]]} {str(one.decision.verdict).upper()}: {one.identity.says}")
+        print(f"    {one.decision.why}")
     print(f"  {place / folders.REPORT}")
 
 

@@ -27,6 +27,9 @@ from lorelab.tracking.mlflow_store import MLflowStore
 from lorelab.tracking.protocol import StoredRun
 from lorelab.training.interrupts import Interrupted
 
+KEPT = ("test/", "mechanism/")
+"""What of a run's metrics stands in the table."""
+
 
 @dataclass(frozen=True)
 class Runner:
@@ -187,7 +190,7 @@ def _row(job: Job, run: TrialRun, stored: StoredRun | None) -> Row:
         score=float("nan") if diverged or run.score is None else run.score,
         score_name=tags.get("lorelab.monitor", "validation score"),
         score_mode="min" if run.mode == "min" else "max",
-        metrics={} if diverged else {key: value for key, value in run.metrics.items() if key.startswith("test/")},
+        metrics={} if diverged else {key: value for key, value in run.metrics.items() if key.startswith(KEPT)},
         seconds=run.seconds,
         steps=run.steps,
         run_id=run.run_id,

@@ -61,7 +61,8 @@ class StudyRun:
     def decided(self, frozen: Frozen, judged: Sequence[Judged], files: Sequence[Path]) -> None:
         """Stores the verdicts as tags, ``lorelab.verdict`` all of them in one, and the files."""
         tags = {f"lorelab.verdict.{each.claim.name}": str(each.overall.verdict) for each in judged}
-        tags["lorelab.verdict"] = "; ".join(f"{each.claim.name}: {each.overall.verdict}" for each in judged)
+        tags |= {f"lorelab.verdict.{name}": str(each["verdict"]) for name, each in frozen.identities.items()}
+        tags["lorelab.verdict"] = "; ".join(f"{key.split('.', 2)[2]}: {verdict}" for key, verdict in tags.items())
         self.tracker.tag(tags | {"lorelab.seeds": str(frozen.seeds)})
         self.tracker.log({f"effect/{each.claim.name}": each.overall.estimate for each in judged}, frozen.seeds)
         for file in files:

@@ -20,10 +20,10 @@ LEAST, MOST = 0.2, 0.9
 
 
 def likelihood_underflow(seed: int) -> Evidence:
-    """The product of n likelihoods of one half is zero from n = 150 on in float32 and 1,075 on in float64, as the smallest
-    number of each format says. The logarithm of a product of random likelihoods is the sum of their logarithms as long
-    as the product lives, and the sum goes on: for 100,000 examples it is what exact summation gives. Deviations are
-    relative to the sum, those of n are absolute."""
+    """The product of n likelihoods of one half is zero from n = 150 on in float32 and 1,075 on in float64, as the
+    smallest number of each format says. The logarithm of a product of random likelihoods is the sum of their logarithms
+    as long as the product lives, and the sum goes on: for 100,000 examples it is what exact summation gives. Deviations
+    are relative to the sum, those of n are absolute."""
     numbers = {
         f"n at which a product of likelihoods {p:g} is zero, {name}": float(_zero_at(p, dtype))
         for p in (0.5, 0.1, 0.01)
@@ -33,9 +33,9 @@ def likelihood_underflow(seed: int) -> Evidence:
 
 
 def proper_scoring(seed: int) -> Evidence:
-    """Over the true probabilities q of the labels, the expectation of −log p exceeds its value at p = q by the Kullback-
-    Leibler divergence, which is at least 0, and its gradient vanishes at p = q. What the others are minimised by is
-    told for q = (0.7, 0.2, 0.1)."""
+    """Over the true probabilities q of the labels, the expectation of −log p exceeds its value at p = q by the
+    Kullback-Leibler divergence, which is at least 0, and its gradient vanishes at p = q. What the others are minimised
+    by is told for q = (0.7, 0.2, 0.1)."""
     q = torch.tensor([0.7, 0.2, 0.1], dtype=torch.float64)
     numbers = {
         "largest probability at the optimum for q = (0.7, 0.2, 0.1), −log p": float(q.max()),
@@ -51,8 +51,8 @@ def _zero_at(p: float, dtype: torch.dtype) -> int:
 
 
 def _products(p: Tensor) -> Tensor:
-    """Of the first 1, 2, … likelihoods. By NumPy, which multiplies in the format itself; PyTorch's float32 accumulates in
-    float64."""
+    """Of the first 1, 2, … likelihoods. By NumPy, which multiplies in the format itself: PyTorch accumulates float32
+    in float64."""
     return torch.from_numpy(np.cumprod(p.numpy(), dtype=p.numpy().dtype))
 
 
@@ -102,7 +102,7 @@ def _plot(seed: int) -> Plot:
         logs = _products(p.to(dtype)).double().log10()[shown]
         traces.append(Trace(f"product, {name}", n, torch.where(logs.isfinite(), logs, torch.nan).tolist()))
     caption = (
-        f"Likelihood of n examples, each between {LEAST:g} and {MOST:g}. A product ends where it becomes zero; the sum of "
-        "logarithms goes on."
+        f"Likelihood of n examples, each between {LEAST:g} and {MOST:g}. A product ends where it becomes zero; the sum "
+        "of logarithms goes on."
     )
     return Plot("Products underflow, sums of logarithms do not", "examples n", "log₁₀ likelihood", traces, caption)

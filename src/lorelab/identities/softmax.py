@@ -124,7 +124,7 @@ def _decay_plot(seed: int) -> Plot:
         traces.append(Trace(f"offset, {name}", steps, (means.norm(dim=1) / means[0].norm())[::10].tolist()))
         traces.append(Trace(f"differences, {name}", steps, (spreads / spreads[0])[::10].tolist()))
     caption = (
-        f"A linear head of ten classes under gradient descent at rate {RATE:g}: the part that all its rows share, and the "
-        "part in which they differ."
+        f"A linear head of ten classes under gradient descent at rate {RATE:g}: the part that all its rows share, and "
+        "the part in which they differ."
     )
     return Plot("The redundant direction of a head", "steps", "norm, relative to the start", traces, caption)

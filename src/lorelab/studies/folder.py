@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lorelab.errors import LorelabError
+from lorelab.studies.exact import Proven
 from lorelab.studies.judge import Judged
 from lorelab.studies.spec import Study
 from lorelab.studies.table import Row, as_csv
@@ -34,6 +35,8 @@ class Frozen:
     """``TASK/ARM`` → what tuning chose."""
     facts: Mapping[str, Any]
     """Commits, data fingerprints, versions, machine, cost, and the SHA-256 of the table."""
+    identities: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """``Proven.to_plain`` of each, by name."""
 
 
 def freeze(
@@ -43,6 +46,7 @@ def freeze(
     count: int,
     chosen: Mapping[tuple[str, str], Mapping[str, Any]],
     facts: Mapping[str, Any],
+    proven: Sequence[Proven] = (),
 ) -> Frozen:
     """The result that is written once; pages are rendered from it as often as one likes."""
     cost = {
@@ -61,6 +65,7 @@ def freeze(
         {each.claim.name: each.to_plain() for each in judged},
         {f"{task}/{arm}": dict(params) for (task, arm), params in chosen.items()},
         {**facts, **known},
+        {each.identity.name: each.to_plain() for each in proven},
     )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lorelab.pages.page import Heading, Paragraph, Part, Verdict, page
+from lorelab.studies.exact import proven_from
 from lorelab.studies.folder import REPORT, Frozen
 from lorelab.studies.judge import from_dict
+from lorelab.studies.proofs import box
 from lorelab.studies.spec import Study
 from lorelab.studies.words import TONES, effect, where_tasks_differ
 
@@ -28,5 +30,6 @@ def render_index(reported: Iterable[tuple[Study, Frozen]]) -> str:
             parts.append(
                 Verdict(each.claim.says, str(each.overall.verdict).capitalize(), TONES[each.overall.verdict], facts)
             )
+        parts += [box(each) for each in proven_from(study, frozen.identities)]
         parts.append(Paragraph("", f"{study.name}/{REPORT}", f"The whole report: {study.title}"))
     return page("Claims and verdicts", parts, "by question")

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from lorelab.errors import LorelabError
 from lorelab.studies.spec import TUNING_SEED, Arm, Search, Study, StudyTask
-from lorelab.studies.table import Row
+from lorelab.studies.table import Role, Row
 
 Params = Mapping[str, str | int | float]
 Draw = Callable[[Search], Sequence[Params]]
@@ -22,10 +21,10 @@ class Job:
 
     task: str
     arm: str
-    role: Literal["tune", "final"]
+    role: Role
     seed: int
     trial: int
-    """Of a search, in its order; −1 for a run that decides."""
+    """Of a search, in its order, or of a grid; −1 for a run that decides."""
     params: Params
     """What was tried, or chosen, of the arm's space."""
     overrides: tuple[str, ...]
@@ -33,7 +32,8 @@ class Job:
     @property
     def name(self) -> str:
         """Unique within a study; stable as long as the job means the same."""
-        return f"{self.task}/{self.arm}/{self.role}/" + (f"{self.trial}" if self.role == "tune" else f"{self.seed}")
+        which = {"tune": f"{self.trial}", "grid": f"{self.trial}/{self.seed}", "final": f"{self.seed}"}[self.role]
+        return f"{self.task}/{self.arm}/{self.role}/{which}"
 
 
 def tuning(study: Study, draw: Draw) -> list[Job]:
@@ -48,15 +48,26 @@ def tuning(study: Study, draw: Draw) -> list[Job]:
 
 
 def deciding(study: Study, chosen: Mapping[tuple[str, str], Params], seeds: Sequence[int]) -> list[Job]:
-    """Every arm on every task with every seed; the seeds are the same for all, so that differences are paired.
+    """Every arm on every task with every seed; the seeds are the same for all, so that differences are paired. Then the
+    grids that claims ask for, which read no test data.
 
     ``chosen``: (task, arm) → what tuning chose, for the arms that are tuned.
     """
-    return [
-        _job(study, task, arm, "final", seed, -1, chosen.get((task.name, arm.name), {}), ())
-        for task, arm in _pairs(study)
-        for seed in seeds
-    ]
+    finals, grids = [], []
+    for task, arm in _pairs(study):
+        best = chosen.get((task.name, arm.name), {})
+        finals += [_job(study, task, arm, "final", seed, -1, best, ()) for seed in seeds]
+        for index, point in enumerate(points_of_grids(study, task.name, arm.name)):
+            params, more = {**best, **point}, ("trainer.test=false",)
+            grids += [_job(study, task, arm, "grid", seed, index, params, more) for seed in seeds]
+    return [*finals, *grids]
+
+
+def points_of_grids(study: Study, task: str, arm: str) -> list[dict[str, float]]:
+    """What the claims' grids ask of an arm on a task, each key and value once."""
+    grids = [each.grid for each in study.claims if each.grid and task in each.tasks and arm in (each.a, each.b)]
+    points = dict.fromkeys((grid.key, value) for grid in grids for value in grid.values)
+    return [{key: value} for key, value in points]
 
 
 def choose(study: Study, rows: Sequence[Row]) -> dict[tuple[str, str], Params]:
@@ -91,7 +102,7 @@ def _job(
     study: Study,
     task: StudyTask,
     arm: Arm,
-    role: Literal["tune", "final"],
+    role: Role,
     seed: int,
     trial: int,
     params: Params,

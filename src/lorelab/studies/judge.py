@@ -13,6 +13,7 @@ from lorelab.studies.decision import Decision
 from lorelab.studies.differences import Differences, paired
 from lorelab.studies.multiplicity import read_together
 from lorelab.studies.plain import from_plain, to_plain
+from lorelab.studies.ranges import widths
 from lorelab.studies.sequential import shares
 from lorelab.studies.spec import Study, StudyClaim
 from lorelab.studies.table import Row, scores
@@ -89,5 +90,9 @@ def from_dict(study: Study, plain: Mapping[str, Mapping[str, Any]]) -> tuple[Jud
 
 def _differences(study: Study, claim: StudyClaim, name: str, rows: Sequence[Row], count: int) -> Differences:
     task, seeds = study.tasks[name], study.seeds[:count]
-    a, b = (scores(rows, name, arm, task.metric, seeds) for arm in (claim.a, claim.b))
-    return paired(a, b, task.mode, task.worst)
+    measure = claim.measured(task)
+    if claim.grid is not None:
+        a, b = (widths(rows, name, arm, claim.grid, task.margin, seeds) for arm in (claim.a, claim.b))
+    else:
+        a, b = (scores(rows, name, arm, measure.metric, seeds) for arm in (claim.a, claim.b))
+    return paired(a, b, measure.mode, measure.worst)

@@ -28,7 +28,8 @@ def forest(study: Study, judged: Judged) -> Rows:
     for task, decision in judged.by_task.items():
         unit = decision.margin
         ends = (decision.estimate / unit, decision.interval.low / unit, decision.interval.high / unit)
-        title = f"{effect(decision)} {study.tasks[task].metric}\n{decision.why}"
+        metric = judged.claim.measured(study.tasks[task]).metric
+        title = f"{effect(decision)} {metric}\n{decision.why}"
         found.append(Interval(task, *ends, TONES[decision.verdict], title))
     whole = judged.overall
     found.append(
@@ -43,7 +44,9 @@ def forest(study: Study, judged: Judged) -> Rows:
         )
     )
     a, b = study.arms[judged.claim.a].label, study.arms[judged.claim.b].label
-    return Rows(f"{a} − {b}, in margins", Axis(f"margins (right: {a} is better)"), found, margin=1.0, signed=True)
+    of = f" of {judged.claim.measure.metric}" if judged.claim.measure else ""
+    of = f" of decades of {judged.claim.grid.key}" if judged.claim.grid else of
+    return Rows(f"{a} − {b}, in margins{of}", Axis(f"margins (right: {a} is better)"), found, margin=1.0, signed=True)
 
 
 def scores_by_seed(study: Study, task: StudyTask, rows: Sequence[Row], link: Link) -> Chart:

@@ -16,13 +16,13 @@ WORDS = ("nan", "inf", "-inf")
 
 def to_plain(decision: Decision) -> dict[str, Any]:
     """Dicts, lists, strings and finite numbers only."""
-    plain: dict[str, Any] = _worded(asdict(decision))
+    plain: dict[str, Any] = worded(asdict(decision))
     return plain
 
 
 def from_plain(plain: Mapping[str, Any]) -> Decision:
     """The decision that ``to_plain`` was given, also after a round through JSON."""
-    values = _numbered(dict(plain))
+    values = numbered(dict(plain))
     return Decision(
         **values
         | {
@@ -36,19 +36,21 @@ def from_plain(plain: Mapping[str, Any]) -> Decision:
     )
 
 
-def _worded(value: Any) -> Any:
+def worded(value: Any) -> Any:
+    """Containers of any depth, with words for what JSON does not know."""
     if isinstance(value, Mapping):
-        return {key: _worded(each) for key, each in value.items()}
+        return {key: worded(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_worded(each) for each in value]
+        return [worded(each) for each in value]
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return str(value) if isinstance(value, str) else value
 
 
-def _numbered(value: Any) -> Any:
+def numbered(value: Any) -> Any:
+    """The reverse."""
     if isinstance(value, Mapping):
-        return {key: _numbered(each) for key, each in value.items()}
+        return {key: numbered(each) for key, each in value.items()}
     if isinstance(value, list):
-        return [_numbered(each) for each in value]
+        return [numbered(each) for each in value]
     return float(value) if value in WORDS else value

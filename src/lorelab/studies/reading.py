@@ -8,16 +8,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lorelab.errors import ConfigError, LorelabError, Problem, nearest
+from lorelab.studies import declared
 from lorelab.studies.rules import Kind
 from lorelab.studies.sequential import looks
-from lorelab.studies.spec import SCALES, Arm, Search, Study, StudyClaim, StudyTask
+from lorelab.studies.spec import SCALES, Arm, Identity, Picture, Search, Study, StudyClaim, StudyTask
 
 KEYS = {
-    "": ("question", "title", "tasks", "arms", "seeds", "claims", "change"),
+    "": ("question", "title", "tasks", "arms", "seeds", "claims", "change", "pictures"),
     "task": ("overrides", "metric", "mode", "margin", "worst", "scale"),
     "arm": ("overrides", "search", "label"),
     "search": ("space", "trials"),
-    "claim": ("name", "kind", "a", "b", "tasks", "says", "margins"),
+    "claim": ("name", "kind", "a", "b", "tasks", "says", "margin", "margins", "metric", "mode", "worst", "over"),
+    "exact": ("name", "kind", "says", "identity", "tolerances"),
+    "picture": ("title", "metric", "x", "tasks", "says"),
     "seeds": ("min", "max", "block"),
 }
 """What may stand where."""
@@ -55,6 +58,7 @@ class _Reader:
         tasks = dict(self._tasks(self._some("tasks", plain)))
         if len(arms) == 1:
             self._wrong("arms", ", ".join(arms), "two or more: something and a baseline that it is compared with")
+        found = list(self._claims(plain.get("claims"), arms, tasks))
         return Study(
             name=name,
             question=str(plain.get("question", "")),
@@ -62,10 +66,17 @@ class _Reader:
             scale=self.scale,
             arms=arms,
             tasks=tasks,
-            claims=tuple(self._claims(plain.get("claims"), arms, tasks)),
+            claims=tuple(each for each in found if isinstance(each, StudyClaim)),
             looks=self._looks(plain.get("seeds")),
             change=str(plain.get("change", "")),
+            identities=tuple(each for each in found if isinstance(each, Identity)),
+            pictures=tuple(self._pictures(plain.get("pictures") or [], tasks)),
         )
+
+    def _pictures(self, plain: Any, tasks: Mapping[str, StudyTask]) -> Iterator[Picture]:
+        for index, given in enumerate(plain if isinstance(plain, list) else [plain]):
+            place = f"pictures.{index}"
+            yield declared.picture(self._mapping(place, given, KEYS["picture"]), tasks, self._below(place))
 
     def _tasks(self, plain: Mapping[str, Any]) -> Iterator[tuple[str, StudyTask]]:
         for name, given in plain.items():
@@ -106,25 +117,29 @@ class _Reader:
             self._wrong(f"{place}.trials", trials, "a number of trials, at least 1")
         return Search({str(key): str(value) for key, value in space.items()}, trials)
 
-    def _claims(self, plain: Any, arms: Mapping[str, Arm], tasks: Mapping[str, StudyTask]) -> Iterator[StudyClaim]:
+    def _claims(
+        self, plain: Any, arms: Mapping[str, Arm], tasks: Mapping[str, StudyTask]
+    ) -> Iterator[StudyClaim | Identity]:
         if not isinstance(plain, list) or not plain:
             self._wrong("claims", plain or "nothing", "a list of claims")
             return
         seen: set[str] = set()
         for index, given in enumerate(plain):
-            node = self._mapping(f"claims.{index}", given, KEYS["claim"])
+            exact = isinstance(given, Mapping) and given.get("kind") == Kind.EXACT
+            node = self._mapping(f"claims.{index}", given, KEYS["exact" if exact else "claim"])
             name = str(node.get("name", index))
             self._named(f"claims.{name}", name)
             if name in seen:
                 self._wrong(f"claims.{name}", "two claims of this name", "a name of its own for each")
             seen.add(name)
-            yield self._claim(name, node, arms, tasks)
+            below = self._below(f"claims.{name}")
+            yield declared.identity(name, node, below) if exact else self._claim(name, node, arms, tasks)
 
     def _claim(
         self, name: str, node: Mapping[str, Any], arms: Mapping[str, Arm], tasks: Mapping[str, StudyTask]
     ) -> StudyClaim:
         place = f"claims.{name}"
-        kinds = [str(kind) for kind in Kind if kind is not Kind.EXACT]
+        kinds = [str(kind) for kind in Kind]
         kind = str(node.get("kind", "nothing"))
         self._one_of(f"{place}.kind", kind, kinds)
         a, b = (str(node.get(side, "nothing")) for side in ("a", "b"))
@@ -138,13 +153,21 @@ class _Reader:
             self._one_of(f"{place}.tasks", task, tasks)
         for task in own:
             self._one_of(f"{place}.margins", str(task), named)
-        margins = {task: tasks[task].margin for task in named if task in tasks} | {
+        below = self._below(place)
+        measure = declared.measure(node, below)
+        grid = declared.grid(node.get("over"), lambda key, given: self._scaled(f"{place}.{key}", given), below)
+        margins = {task: tasks[task].margin for task in named if task in tasks}
+        if node.get("margin") is not None or grid:
+            margin = self._number(f"{place}.margin", node.get("margin"), "the smallest difference that would matter")
+            margins = dict.fromkeys(margins, margin)
+        margins |= {
             str(task): self._number(f"{place}.margins.{task}", margin, "the smallest difference that would matter")
             for task, margin in own.items()
         }
         if not (says := str(node.get("says", "")).strip()):
             self._wrong(f"{place}.says", "nothing", "the sentence that is put to the test")
-        return StudyClaim(name, Kind(kind) if kind in kinds else Kind.SUPERIORITY, a, b, named, says, margins)
+        ruled = Kind(kind) if kind in kinds else Kind.SUPERIORITY
+        return StudyClaim(name, ruled, a, b, named, says, margins, measure, grid)
 
     def _looks(self, plain: Any) -> tuple[int, ...]:
         wanted = self._scaled("seeds", AUTO if plain == "auto" else plain)
@@ -213,6 +236,9 @@ class _Reader:
         known = list(valid)
         if found not in known:
             self._wrong(place, found, "one of " + ", ".join(known), nearest(found, known) if known else "")
+
+    def _below(self, place: str) -> declared.Wrong:
+        return lambda key, found, expected: self._wrong(f"{place}.{key}", found, expected)
 
     def _wrong(self, place: str, found: object, expected: str, advice: str = "") -> None:
         where = f"{self.where}: {place}" if place else self.where

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lorelab.pages.marks import SIGNS
+from lorelab.studies.exact import proven_from
 from lorelab.studies.folder import Frozen
 from lorelab.studies.judge import Judged
+from lorelab.studies.proofs import markdown
 from lorelab.studies.report import commands, contradicted
 from lorelab.studies.spec import Study
 from lorelab.studies.words import TONES, asked, effect, where_intervals_disagree, where_tasks_differ
@@ -27,9 +29,10 @@ def readme(study: Study, frozen: Frozen, judged: Sequence[Judged]) -> str:
         lines += [f"Claim ({each.claim.kind}): {said}", ""]
         lines += ["| where | effect | margin | verdict |", "| --- | --- | ---: | --- |"]
         for task, decision in each.by_task.items():
-            metric = study.tasks[task].metric
+            metric = each.claim.measured(study.tasks[task]).metric
             lines.append(f"| {task} ({metric}) | {effect(decision)} | {decision.margin:g} | {decision.verdict} |")
         lines += [f"| over all tasks, in margins | {effect(each.overall)} | 1 | {verdict} |", ""]
+    lines += markdown(proven_from(study, frozen.identities))
     lines += [f"![{study.title}](verdict.svg)", "", "## Repeat it", "", "```console"]
     lines += [f"$ {line}" for line in commands(study, frozen).splitlines()]
     lines += ["```", "", "## What would change our mind", "", study.change or contradicted(judged), ""]

@@ -6,9 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from lorelab.pages.page import Code, Details, Figure, Gallery, Heading, Paragraph, Part, Verdict, page
 from lorelab.studies.curves import Curve
+from lorelab.studies.exact import proven_from
 from lorelab.studies.folder import Frozen
 from lorelab.studies.judge import Judged, from_dict
+from lorelab.studies.measured import measured
 from lorelab.studies.pictures import Link, budget_curve, forest, learning, responses, scores_by_seed
+from lorelab.studies.proofs import box, parts_of
 from lorelab.studies.spec import Study
 from lorelab.studies.table import Row
 from lorelab.studies.tables import arms_table, numbers_table, provenance_table, runs_table
@@ -18,11 +21,15 @@ from lorelab.studies.words import TONES, asked, facts, where_intervals_disagree,
 def render(study: Study, frozen: Frozen, rows: Sequence[Row], curves: Sequence[Curve] = ()) -> str:
     """The whole document, from what lies in ``experiments/NAME/`` alone."""
     judged, link = from_dict(study, frozen.claims), link_of(frozen)
+    proven = proven_from(study, frozen.identities)
     parts = [
         *_verdicts(study, judged),
+        *(box(each) for each in proven),
         Heading("Task by task"),
         *(Figure(forest(study, each), each.overall.why) for each in judged),
         Gallery([Figure(scores_by_seed(study, task, rows, link)) for task in study.tasks.values()]),
+        *measured(study, rows),
+        *parts_of(proven),
         *_training(study, rows, curves),
         *_tuning(study, rows, link),
         Heading("Every arm"),

@@ -48,6 +48,26 @@ class StudyTask:
 
 
 @dataclass(frozen=True)
+class Measure:
+    """What a claim compares, where it is not the task's metric."""
+
+    metric: str
+    mode: Literal["max", "min"]
+    worst: float | None
+    """What a diverged run scores; None if the metric has no worst value."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A key at fixed values, each with every seed. What it is for: over how many decades of it an arm scores within the
+    task's margin of its best (``ranges``)."""
+
+    key: str
+    values: tuple[float, ...]
+    """Ascending, above 0."""
+
+
+@dataclass(frozen=True)
 class StudyClaim:
     """One sentence that ends in a verdict."""
 
@@ -60,10 +80,46 @@ class StudyClaim:
     """What is claimed, for a reader."""
     margins: Mapping[str, float]
     """By task."""
+    measure: Measure | None = None
+    """In place of each task's metric."""
+    grid: Grid | None = None
+    """The claim is about the width of the range of good values, in decades."""
+
+    def measured(self, task: StudyTask) -> Measure:
+        """What is compared on one task."""
+        if self.grid is not None:
+            return Measure(f"decades of {self.grid.key} within {task.margin:g} of the best", "max", 0.0)
+        return self.measure or Measure(task.metric, task.mode, task.worst)
 
     def rule(self, task: str) -> Claim:
         """What decides it on one task."""
         return Claim(self.kind, self.margins[task])
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A claim of kind exact: needs no runs."""
+
+    name: str
+    says: str
+    function: str
+    """Dotted path of an ``evidence.Evaluate``."""
+    tolerances: Mapping[str, float]
+    """Number format → largest deviation that still counts as rounding."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A metric of the runs that decide, against a number that sets the tasks apart."""
+
+    title: str
+    metric: str
+    """Also one of no claim: ``mechanism/sign_changes``."""
+    x: str
+    """What sets them apart: hidden layers."""
+    tasks: Mapping[str, float]
+    """Task → its place on that axis."""
+    says: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,6 +137,9 @@ class Study:
     """Numbers of seeds at which the claims are judged; one number where it is fixed beforehand."""
     change: str
     """What would change our mind."""
+    identities: tuple[Identity, ...] = ()
+    """The claims that are exact."""
+    pictures: tuple[Picture, ...] = ()
 
     @property
     def seeds(self) -> range:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -35,6 +35,9 @@ _PLAIN = (
     "fingerprint",
 )
 
+Role = Literal["tune", "final", "grid"]
+"""What a run is for: to tune, to decide, or to show the response to one key at fixed values."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -42,12 +45,12 @@ class Row:
 
     task: str
     arm: str
-    role: Literal["tune", "final"]
+    role: Role
     seed: int
     trial: int
-    """Of a search, in its order; −1 for a run that decides."""
+    """Of a search, in its order, or of a grid; −1 for a run that decides."""
     params: Mapping[str, str | int | float]
-    """Of the arm's search space."""
+    """Of the arm's search space or grid."""
     status: str
     score: float
     """On the validation split; NaN if diverged."""
@@ -55,7 +58,7 @@ class Row:
     """Of the metric: ``val/accuracy``."""
     score_mode: Literal["max", "min"]
     metrics: Mapping[str, float] = field(default_factory=dict)
-    """Of the test split; {} for a run that tunes or diverged."""
+    """Of the test split, and of the mechanism where it was measured; {} for a run that diverged."""
     seconds: float = 0.0
     steps: int = 0
     run_id: str = ""
@@ -133,7 +136,7 @@ def _row(line: Mapping[str, str]) -> Row:
     return Row(
         task=line["task"],
         arm=line["arm"],
-        role="tune" if line["role"] == "tune" else "final",
+        role=_role(line["role"]),
         seed=int(line["seed"]),
         trial=int(line["trial"]),
         params=json.loads(line["params"]),
@@ -149,3 +152,10 @@ def _row(line: Mapping[str, str]) -> Row:
         commit=line["commit"],
         fingerprint=line["fingerprint"],
     )
+
+
+def _role(text: str) -> Role:
+    for role in get_args(Role):
+        if role == text:
+            return role
+    raise ValueError(f"role '{text}'")
