@@ -1,6 +1,8 @@
 """Trains every preset once with ``reproducible=strict`` and repeats it with ``lorelab rerun``; prints the tally.
 
 python -m benchmarks.rerun [PRESET ...]
+
+With two threads, or as many as OMP_NUM_THREADS says. The two presets on example data need them (`lorelab data example`).
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from pathlib import Path
 from lorelab.paths import CONF, ROOT
 from lorelab.tracking.mlflow_store import MLflowStore
 
-THREADS = ("trainer.threads=2",)  # fixed, as strict asks for
+THREADS = (f"trainer.threads={os.environ.get('OMP_NUM_THREADS', '2')}",)  # fixed, as strict asks for
 
 
 def repeat(preset: str, folder: Path) -> str:

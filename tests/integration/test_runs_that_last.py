@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks.kill import Bench
 from lorelab.paths import ROOT
@@ -92,6 +93,39 @@ def test_an_interrupted_run_takes_only_what_leaves_its_result_alone(lorelab, sto
     done = lorelab("train", f"resume={run.name}", "optimizer.lr=1", check=False)
     assert "override optimizer.lr=1" in done.stderr
     assert "would change the run" in done.stderr
+
+
+class Trap:
+    """Runs a command when it is unpickled."""
+
+    def __init__(self, trap: Path) -> None:
+        self.trap = trap
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.trap}",)
+
+
+def test_a_checkpoint_that_would_run_code_is_refused_and_leaves_the_run_as_it_is(
+    lorelab, store_uri: str, tmp_path: Path
+) -> None:
+    process = start(store_uri, tmp_path)
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    (run,) = MLflowStore(store_uri).runs()
+    kept = tmp_path / "o" / "checkpoints" / run.run_id / "last.ckpt"
+    torch.save({"loops": Trap(tmp_path / "sprung")}, kept)
+    done = lorelab("train", f"resume={run.run_id}", check=False)
+    assert "could run code. Remove it to begin anew" in done.stderr
+    assert (done.returncode, (tmp_path / "sprung").exists()) == (2, False)
+    assert MLflowStore(store_uri).get(run.run_id).status == "killed"
+
+
+def test_where_nothing_can_be_kept_a_run_goes_through_all_the_same(lorelab, store_uri: str, tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").write_text("a file where the folder should be stands for a disk that takes nothing")
+    done = lorelab("train", *SHORT, f"paths.outputs={tmp_path}", "progress=plain", "trainer.checkpoint_every_steps=3")
+    assert "if it is interrupted, this run cannot go on" in done.stderr
+    assert "no checkpoint at step 3" in done.stderr
+    assert [run.status for run in MLflowStore(store_uri).runs()] == ["finished"]
 
 
 def test_a_run_is_repeated_from_its_record(lorelab, store_uri: str, tmp_path: Path) -> None:

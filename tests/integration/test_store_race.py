@@ -1,10 +1,15 @@
 """Eight processes open a store that is not there yet, at the same moment, and every one of them writes its run."""
 
 import multiprocessing
+import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+
+import pytest
 
 from lorelab.records import RunRecord, RunStart, RunStatus
 from lorelab.tracking.mlflow_store import MLflowStore
@@ -45,3 +50,32 @@ def test_eight_processes_at_once_on_a_fresh_checkout_all_succeed(tmp_path: Path)
         assert store.download(run.run_id, "note.txt", tmp_path / run.name).read_text() == str(number)
     with closing(sqlite3.connect(tmp_path / "mlruns" / "mlflow.db")) as connection:
         assert connection.execute("SELECT count(*) FROM experiments WHERE name = 'lorelab'").fetchone() == (1,)
+
+
+@pytest.mark.slow  # eight interpreters that import torch and MLflow
+def test_eight_train_commands_at_once_on_a_fresh_checkout_all_succeed(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/mlruns/mlflow.db"
+    command = [sys.executable, "-m", "lorelab", "train", "experiment=digits_mlp", "trainer.max_epochs=1"]
+    options = ["trainer.threads=1", "progress=plain", f"paths.outputs={tmp_path}/outputs"]
+    running = [
+        subprocess.Popen(
+            [*command, *options, f"seed={seed}"],
+            cwd=tmp_path,
+            env=os.environ | {"MLFLOW_TRACKING_URI": uri, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for seed in range(PROCESSES)
+    ]
+    said = [process.communicate(timeout=1500)[0] for process in running]
+    assert [process.returncode for process in running] == [0] * PROCESSES, "\n".join(said)
+    store = MLflowStore(uri)
+    runs = store.runs()
+    assert sorted(run.params["seed"] for run in runs) == sorted(map(str, range(PROCESSES)))
+    for run in runs:
+        assert run.status == "finished"
+        assert 0 < run.metrics["test/accuracy"] <= 1
+        assert len(store.history(run.run_id, "val/accuracy")) == 1
+        assert store.download(run.run_id, "checkpoints/best.ckpt", tmp_path / run.run_id).stat().st_size > 0
+    assert len({run.name for run in runs}) == PROCESSES

@@ -97,11 +97,15 @@ def _own_tags(tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def _keep_config(folder: Path, config: Mapping[str, object]) -> None:
-    """At once, so that a run that is killed before its first checkpoint can begin again."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """At once, so that a run that is killed before its first checkpoint can begin again. A disk that is full costs
+    that, not the run."""
     new = folder / f"{CONFIG}.new"
-    new.write_text(yaml.safe_dump(dict(config), sort_keys=False), encoding="utf-8")
-    new.replace(folder / CONFIG)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        new.write_text(yaml.safe_dump(dict(config), sort_keys=False), encoding="utf-8")
+        new.replace(folder / CONFIG)
+    except OSError as error:
+        print(f"warning: if it is interrupted, this run cannot go on: {error}", file=sys.stderr)
 
 
 def _must_be_the_same(before: StoredRun, tags: Mapping[str, str], fingerprint: str) -> None:

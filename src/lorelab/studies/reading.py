@@ -89,6 +89,7 @@ class _Reader:
             if mode not in ("max", "min"):
                 self._wrong(f"{place}.mode", mode, "max or min: which way the metric is better")
             scaled = self._mapping(f"{place}.scale", node.get("scale") or {}, SCALES)
+            scaled = {key: value for key, value in scaled.items() if key in SCALES}
             own = (
                 *self._lines(f"{place}.overrides", node.get("overrides")),
                 *self._lines(f"{place}.scale", self._scaled(f"{place}.scale", scaled)),
@@ -192,10 +193,10 @@ class _Reader:
         return node
 
     def _some(self, key: str, plain: Mapping[str, Any]) -> Mapping[str, Any]:
-        node = self._mapping(key, plain.get(key) or {}, None)
-        if not node:
+        if not plain.get(key):
             self._wrong(key, "nothing", f"some {key}, by name")
-        return node
+            return {}
+        return self._mapping(key, plain[key], None)
 
     def _mapping(self, place: str, node: Any, keys: Sequence[str] | None) -> Mapping[str, Any]:
         """``node``, or an empty mapping in its place; ``keys``: what it may hold, None for anything."""

@@ -34,7 +34,7 @@ def readme(study: Study, frozen: Frozen, judged: Sequence[Judged]) -> str:
         lines += [f"| over all tasks, in margins | {effect(each.overall)} | 1 | {verdict} |", ""]
     lines += markdown(proven_from(study, frozen.identities))
     lines += [f"![{study.title}](verdict.svg)", "", "## Repeat it", "", "```console"]
-    lines += [f"$ {line}" for line in commands(study).splitlines()]
+    lines += [f"$ {line}" for line in commands(study, frozen).splitlines()]
     lines += ["```", "", "## What would change our mind", "", study.change or contradicted(judged), ""]
     cost, commits = frozen.facts["cost"], ", ".join(str(commit)[:12] for commit in frozen.facts["commits"])
     spent = f"{cost['runs']} runs, {cost['seconds'] / 60:.0f} minutes of training, {cost['diverged']} diverged"

@@ -35,7 +35,7 @@ def render(study: Study, frozen: Frozen, rows: Sequence[Row], curves: Sequence[C
         Heading("Every arm"),
         arms_table(study, frozen, rows),
         Heading("Repeat it"),
-        Code(commands(study)),
+        Code(commands(study, frozen)),
         Heading("What would change our mind"),
         Paragraph(study.change or contradicted(judged)),
         Details("Numbers behind each verdict", [numbers_table(judged)]),
@@ -58,11 +58,11 @@ def contradicted(judged: Sequence[Judged]) -> str:
     return f"Runs on other tasks, or at a larger scale, whose intervals contradict those above ({names})."
 
 
-def commands(study: Study) -> str:
+def commands(study: Study, frozen: Frozen) -> str:
     """What trains, checks and renders it again."""
     return "\n".join(
         [
-            f"lorelab study run {study.name} scale={study.scale}",
+            " ".join([f"lorelab study run {study.name} scale={study.scale}", *frozen.facts.get("overrides", ())]),
             f"lorelab study check {study.name}",
             f"lorelab study reproduce {study.name}",
             f"lorelab study report {study.name}",

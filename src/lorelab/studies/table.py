@@ -78,9 +78,9 @@ def as_csv(rows: Sequence[Row]) -> str:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow([*_PLAIN, "params", *metrics])
     for row in rows:
-        plain = [repr(value) if isinstance(value := getattr(row, name), float) else value for name in _PLAIN]
-        held = [repr(row.metrics[name]) if name in row.metrics else "" for name in metrics]
-        writer.writerow([*plain, json.dumps(dict(row.params), sort_keys=True), *held])
+        plain = [repr(float(value)) if isinstance(value := getattr(row, name), float) else value for name in _PLAIN]
+        held = [repr(float(row.metrics[name])) if name in row.metrics else "" for name in metrics]
+        writer.writerow([*plain, json.dumps(dict(row.params)), *held])
     return file.getvalue()
 
 

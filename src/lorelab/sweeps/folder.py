@@ -116,7 +116,7 @@ def join(folder: Path, about: About) -> About:
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     if before.get("space") != now.get("space"):
         return "space"
-    for part in ("config", "search"):
+    for part in ("config", "search", "options"):
         a, b = before.get(part, {}), now.get(part, {})
         changed = [key for key in sorted(a.keys() | b.keys()) if a.get(key) != b.get(key)]
         if changed:

@@ -15,7 +15,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 class Composer:
     """Configs of a sweep's jobs. Hydra takes 0.2 s to compose one; of those that choose the same options of the groups
-    only the first is composed, and its values are set in a copy by Hydra's own hand."""
+    (and set the same keys of Hydra's own node) only the first is composed, and its values are set in a copy by Hydra's
+    own hand."""
 
     def __init__(self, loader: ConfigLoader, master: DictConfig) -> None:
         self.loader, self.master = loader, master
@@ -29,7 +30,7 @@ class Composer:
     def compose(self, overrides: Sequence[str]) -> DictConfig:
         """The config with Hydra's own node, as ``ConfigLoader.load_sweep_config`` gives it."""
         parsed = self._parser.parse_overrides(list(overrides))
-        groups = [each for each in parsed if self.is_group(each.key_or_group)]
+        groups = [each for each in parsed if each.is_hydra_override() or self.is_group(each.key_or_group)]
         key = tuple(str(each.input_line) for each in groups)
         if key not in self._bases:
             self._bases[key] = self.loader.load_sweep_config(self.master, list(key))

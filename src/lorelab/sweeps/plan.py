@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -13,7 +14,9 @@ from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from lorelab.config.describe import flatten
 from lorelab.config.trust import instantiate, targets_of
@@ -90,7 +93,7 @@ def make_plan(arguments: Sequence[str], composer: Composer) -> Plan:
     first = composer.compose(fixed)
     settings: SweepSettings = instantiate(first.sweep)
     search: SearchSettings | None = instantiate(first.search) if first.get("search") is not None else None
-    swept = {each.get_key_element(): each for each in [*_of_search(search), *_swept(parsed)]}
+    swept = {each.get_key_element(): each for each in [*_of_search(search, composer), *_swept(parsed)]}
     sampled = search is not None and not _is_grid(search)
     conditions = dict(search.conditions) if search else {}
     jobs = _jobs(settings.jobs)
@@ -106,13 +109,13 @@ def make_plan(arguments: Sequence[str], composer: Composer) -> Plan:
     outside = _fixed_values(first, dimensions)
     combinations = () if sampled else tuple(grid(dimensions, outside))
     start = {each.key: each.choices[0] if each.kind == "choice" else each.low for each in dimensions}
-    of_first = (
-        next(iter(jobs.values()), ()) if jobs else [e.render(start[e.key]) for e in dimensions if not e.condition]
-    )
-    hydra = composer.compose([*fixed, *of_first])
+    of_first = {each.key: each.render(start[each.key]) for each in dimensions if not each.condition}
+    hydra = composer.compose([*fixed, *(next(iter(jobs.values())) if jobs else of_first.values())])
     choices, base = hydra.hydra.runtime.choices, _without_hydra(hydra)
-    identity = _identity(base, dimensions, search) | ({"jobs": {k: list(v) for k, v in jobs.items()}} if jobs else {})
-    code = code_version(targets_of(OmegaConf.to_container(base)))
+    options = {} if jobs else _options(composer, fixed, of_first, dimensions)
+    identity = _identity(base, dimensions, search, options)
+    identity |= {"jobs": {k: list(v) for k, v in jobs.items()}} if jobs else {}
+    code = code_version({t for cfg in (base, *options.values()) for t in targets_of(OmegaConf.to_container(cfg))})
     what = choices.get("experiment") or f"{choices.get('data')}-{choices.get('model')}"
     name = settings.name or _name(what, choices.get("search") or "grid", {"what": identity, "code": code}, base.force)
     trials = search.trials if search else None
@@ -160,9 +163,9 @@ def _swept(parsed: Sequence[Override]) -> list[Override]:
     return [each for each in parsed if each.is_sweep_override()]
 
 
-def _of_search(search: SearchSettings | None) -> list[Override]:
+def _of_search(search: SearchSettings | None, composer: Composer) -> list[Override]:
     lines = [f"{key}={value}" for key, value in search.space.items()] if search else []
-    return OverridesParser.create().parse_overrides(lines)
+    return OverridesParser.create(config_loader=composer.loader).parse_overrides(lines)
 
 
 def _is_grid(search: SearchSettings) -> bool:
@@ -194,17 +197,41 @@ def _without_hydra(cfg: DictConfig) -> DictConfig:
     return cfg
 
 
-def _identity(base: DictConfig, dimensions: Sequence[Dimension], search: SearchSettings | None) -> dict[str, Any]:
-    swept = [each.key for each in dimensions]
-    plain: Any = OmegaConf.to_container(base, resolve=True)
-    kept = {key: str(value) for key, value in flatten(plain).items() if not lies_below(key, (*VOLATILE, *swept))}
-    found: dict[str, Any] = {"config": kept, "space": [each.to_dict() for each in dimensions]}
+def _options(
+    composer: Composer, fixed: Sequence[str], first: Mapping[str, str], dimensions: Sequence[Dimension]
+) -> dict[str, DictConfig]:
+    """The config with each option of the groups that vary, the other keys at their ``first`` values."""
+    found = {}
+    for each in dimensions:
+        for choice in each.choices if composer.is_group(each.key.lstrip("+")) else ():
+            word = each.render(choice)
+            with contextlib.suppress(HydraException, OmegaConfBaseException):  # they do not all go together
+                found[word] = _without_hydra(composer.compose([*fixed, *{**first, each.key: word}.values()]))
+    return found
+
+
+def _identity(
+    base: DictConfig,
+    dimensions: Sequence[Dimension],
+    search: SearchSettings | None,
+    options: Mapping[str, DictConfig],
+) -> dict[str, Any]:
+    config = _kept(base)
+    found: dict[str, Any] = {"config": config, "space": [each.to_dict() for each in dimensions]}
+    if options:
+        others = {word: _kept(cfg).items() - config.items() for word, cfg in options.items()}
+        found["options"] = {f"{word}: {key}": value for word, held in others.items() for key, value in held}
     if search is not None:
-        flat = flatten(plain["search"])
-        found["search"] = {
-            key: str(value) for key, value in flat.items() if not lies_below(key, (*_NOT_ITS_OWN, "space"))
-        }
+        plain: Any = OmegaConf.to_container(base.search, resolve=True)
+        own = {key: value for key, value in flatten(plain).items() if not lies_below(key, (*_NOT_ITS_OWN, "space"))}
+        found["search"] = {key: str(value) for key, value in own.items()}
     return json.loads(json.dumps(found))
+
+
+def _kept(cfg: DictConfig) -> dict[str, str]:
+    """What of a config the results depend on."""
+    plain: Any = OmegaConf.to_container(cfg, resolve=True)
+    return {key: str(value) for key, value in flatten(plain).items() if not lies_below(key, VOLATILE)}
 
 
 def _name(what: str, kind: str, identity: Mapping[str, Any], force: bool) -> str:

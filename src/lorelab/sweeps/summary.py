@@ -11,6 +11,7 @@ from pathlib import Path
 from lorelab.pages.numbers import number
 from lorelab.sweeps import folder as folders
 from lorelab.sweeps.confirm import Confirmed, confirmed
+from lorelab.sweeps.preset import preset_command
 from lorelab.sweeps.search import Search
 from lorelab.sweeps.space import Dimension
 from lorelab.sweeps.trials import Trial, TrialStatus, best_first
@@ -101,7 +102,6 @@ def summary_of(folder: Path) -> Summary:
     trials, dimensions = search.trials(), [Dimension.from_dict(each) for each in about.identity["space"]]
     best, seeds = about.confirm
     fresh = Search.of(folder, about, confirming=True).trials() if best else []
-    name = folder / "conf" / "experiment" / f"{about.name}.yaml"
     return Summary(
         name=about.name,
         command=f"lorelab train {shlex.join(about.command)}",
@@ -112,7 +112,7 @@ def summary_of(folder: Path) -> Summary:
         dimensions=dimensions,
         confirmed=confirmed(trials, fresh, about.direction, best, seeds),
         importances=search.importances() if len(dimensions) > 1 else {},
-        preset=f"lorelab train --config-dir {folder / 'conf'} experiment={about.name}" if name.is_file() else "",
+        preset=preset_command(folder, about.name),
     )
 
 

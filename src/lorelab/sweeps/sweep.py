@@ -25,7 +25,7 @@ from lorelab.sweeps.local import Composer
 from lorelab.sweeps.loop import Loop
 from lorelab.sweeps.parent import Parent
 from lorelab.sweeps.plan import Plan, make_plan
-from lorelab.sweeps.preset import preset, write_preset
+from lorelab.sweeps.preset import write_preset
 from lorelab.sweeps.report import write_pages
 from lorelab.sweeps.summary import summary_of
 from lorelab.sweeps.workers import Crew, follow_the_sweep, is_worker
@@ -88,8 +88,8 @@ def _sum_up(plan: Plan, composer: Composer, parent: Parent, status: RunStatus) -
         score = f"{summary.monitor} {summary.score:.6g}{' on fresh seeds' if summary.confirmed else ''}"
         header = [f"The best of {len(summary.trials)} trials of the sweep {plan.name} (trial {best.number}): {score}.",
                   f"Sweep: {summary.command}"]  # fmt: skip
-        text = preset(plan.overrides(best.params), composer, header)
-        summary = replace(summary, preset=write_preset(plan.folder, plan.name, text))
+        command = write_preset(plan.folder, plan.name, plan.overrides(best.params), composer, header)
+        summary = replace(summary, preset=command)
     files = write_pages(summary, plan.folder)
     files += [path for path in (plan.folder / JOURNAL, plan.folder / "conf") if path.exists()]
     parent.finish(summary.trials, status, summary.score, files)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -61,5 +62,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
         known = {key: content[key] for key in ("config", "run_id", "monitor", "score", "step")}
         return Checkpoint(weights=content["state_dict"], data=DataSpec(**content["data"]), **known)
     except Exception as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise LorelabError(f"{path}: cannot be read as a checkpoint of a run ({reason}); expected best.ckpt") from error
+        found = reason(error)
+        raise LorelabError(f"{path}: cannot be read as a checkpoint of a run ({found}); expected best.ckpt") from error
+
+
+def reason(error: Exception) -> str:
+    """Why a file cannot be read; not in the words of PyTorch, which advises to run what is in it."""
+    if isinstance(error, pickle.UnpicklingError):
+        return "it is damaged, or holds more than values and tensors, which could run code"
+    return (str(error) or type(error).__name__).splitlines()[0]

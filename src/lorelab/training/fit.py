@@ -28,7 +28,7 @@ from lorelab.training.checkpoint import digest, save_checkpoint
 from lorelab.training.curves import draw_curves
 from lorelab.training.interrupts import Interrupted, Signals, interruptible
 from lorelab.training.journal import Journal
-from lorelab.training.keeper import Keeper, batches_done
+from lorelab.training.keeper import LAST, Keeper, batches_done
 from lorelab.training.learner import Diverged, Learner
 from lorelab.training.progress import ProgressLine
 from lorelab.training.pruning import Pruned
@@ -60,6 +60,7 @@ def fit(
 
     Raises:
         DataError: there is no validation split.
+        LorelabError: the checkpoint to go on from cannot be read; the run is left as it is.
         Interrupted: SIGINT or SIGTERM came; the run is closed as killed.
         Exception: whatever training raised; the run is closed as failed with its traceback.
         StoreError: the tracker cannot start the run, or lost some of it.
@@ -69,6 +70,8 @@ def fit(
             f"{data.splits.spec.name}: found no validation examples; expected some, because they pick the checkpoint. "
             "Set data.val_fraction above 0, or add a validation part to your own data."
         )
+    if start.resume and checkpoints and (kept := checkpoints / start.resume / LAST).is_file():
+        data.skip_batches = batches_done(kept)  # a file that cannot be read leaves the run as it is
     progress = progress or ProgressLine()
     journal = Journal(tracker, progress)
     learner.report = journal
@@ -139,8 +142,6 @@ class _Training:
         extra = [self.keeper] if self.keeper else []
         trainer = make_trainer(self.settings, total, [*self.callbacks, *extra])
         kept = self.keeper.path if self.keeper and start.resume and self.keeper.path.is_file() else None
-        if kept is not None:
-            data.skip_batches = batches_done(kept)
         with self.signals.patient() if self.keeper else nullcontext():
             trainer.fit(learner, datamodule=data, ckpt_path=kept, weights_only=True)
         if learner.evaluated_at != trainer.global_step:  # the budget ended within an epoch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import sys
@@ -15,6 +16,7 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from lorelab.errors import LorelabError
+from lorelab.training.checkpoint import reason
 from lorelab.training.interrupts import Interrupted, Signals
 from lorelab.training.journal import Journal
 
@@ -75,15 +77,16 @@ class Keeper(Callback):
 
         A disk that is full costs the checkpoint, not the run.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         new = self.path.with_suffix(".new")
         try:
+            new.parent.mkdir(parents=True, exist_ok=True)
             trainer.save_checkpoint(new)
             with new.open("rb") as file:
                 os.fsync(file.fileno())
             new.replace(self.path)
         except OSError as error:
-            new.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                new.unlink()
             print(f"no checkpoint at step {trainer.global_step}: {error}", file=sys.stderr)
         self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
 
@@ -122,8 +125,9 @@ def batches_done(path: Path) -> int:
         content = torch.load(path, map_location="cpu", weights_only=True)
         return int(content["loops"]["fit_loop"]["epoch_loop.batch_progress"]["current"]["completed"])
     except Exception as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise LorelabError(f"{path}: cannot be read as a checkpoint to go on from ({reason})") from error
+        raise LorelabError(
+            f"{path}: cannot be read as a checkpoint to go on from: {reason(error)}. Remove it to begin anew."
+        ) from error
 
 
 def random_states() -> dict[str, Any]:

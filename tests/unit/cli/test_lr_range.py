@@ -2,6 +2,7 @@
 
 import csv
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,7 @@ def test_ctrl_c_closes_its_run_as_killed_and_an_error_as_failed(lorelab, work: P
         assert f"lorelab lr-range: stopped by {name}" in stopped.stderr
     with pytest.raises(RuntimeError, match="on purpose"):
         lorelab("lr-range", *own, "+task.signum=0", LORELAB_TRUST="mine")
+    del sys.modules["mine"]  # the fixture's own clearing was passed by
     failed, *killed = MLflowStore(store_uri).runs()
     assert [run.status for run in killed] == ["killed", "killed"]
     assert failed.status == "failed"

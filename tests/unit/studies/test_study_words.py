@@ -1,0 +1,79 @@
+import dataclasses
+import math
+
+import pytest
+from worked_study import result
+
+from lorelab.studies.decision import Decision, Interval
+from lorelab.studies.judge import Judged
+from lorelab.studies.rules import Kind, Verdict
+from lorelab.studies.words import TONES, asked, effect, facts, where_intervals_disagree, where_tasks_differ
+
+STUDY, _, (BETTER, SAME), _ = result()
+
+
+def with_verdicts(**verdicts: Verdict) -> Judged:
+    by_task = {task: dataclasses.replace(BETTER.overall, verdict=verdict) for task, verdict in verdicts.items()}
+    return dataclasses.replace(BETTER, by_task=by_task)
+
+
+def decision(**changes: object) -> Decision:
+    return dataclasses.replace(BETTER.overall, **changes)  # type: ignore[arg-type]
+
+
+def test_every_verdict_has_a_tone() -> None:
+    assert set(TONES) == set(Verdict)
+
+
+def test_an_effect_is_signed_with_its_interval() -> None:
+    assert effect(decision(estimate=0.5, interval=Interval("t", -0.2, 1.2))) == "+0.5 [−0.2, +1.2]"
+
+
+def test_what_is_asked_names_the_arms_by_their_labels_in_the_claims_direction() -> None:
+    assert asked(STUDY, BETTER) == "Adam beats b by at least the margin"
+    assert asked(STUDY, SAME) == "b and Adam differ by less than the margin"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.EXACT])
+def test_every_kind_of_claim_between_arms_can_be_asked(kind: Kind) -> None:
+    claim = dataclasses.replace(BETTER.claim, kind=kind)
+    assert "margin" in asked(STUDY, dataclasses.replace(BETTER, claim=claim))
+
+
+def test_the_facts_are_those_that_decided() -> None:
+    told = dict(facts(decision(estimate=2.0, n=10, confidence=0.9, margin=1.0), "margins"))
+    assert told["effect A − B, in margins"] == "+2"
+    assert "90 % interval" in told
+    assert told["seeds per arm"] == "10"
+
+
+def test_the_p_value_shown_is_of_the_verdict_that_was_given() -> None:
+    known = {"p_supported": 0.9, "holm_supported": 1.0, "p_refuted": 0.00001, "holm_refuted": 0.02}
+    assert dict(facts(decision(verdict=Verdict.REFUTED, **known), "x"))["p (alone; with Holm)"] == "< 0.0001; 0.02"
+    assert dict(facts(decision(verdict=Verdict.SUPPORTED, **known), "x"))["p (alone; with Holm)"] == "0.9; 1"
+    alone = decision(p_supported=0.5, holm_supported=math.nan, verdict=Verdict.INCONCLUSIVE)
+    assert dict(facts(alone, "x"))["p (alone; with Holm)"] == "0.5; –"
+
+
+def test_only_an_open_claim_says_how_many_more_seeds_and_only_divergence_is_counted() -> None:
+    open_yet = dict(facts(decision(verdict=Verdict.INCONCLUSIVE, more_seeds=7, diverged=(1, 0)), "x"))
+    assert open_yet["more seeds that would probably decide it"] == "7"
+    assert open_yet["diverged, of A and of B"] == "1 and 0"
+    hopeless = dict(facts(decision(verdict=Verdict.INCONCLUSIVE, more_seeds=None), "x"))
+    assert hopeless["more seeds that would probably decide it"] == "more than 1,000"
+    decided = dict(facts(decision(verdict=Verdict.SUPPORTED, diverged=(0, 0)), "x"))
+    assert not {name for name in decided if "more seeds" in name or "diverged" in name}
+
+
+def test_where_tasks_agree_and_where_they_do_not() -> None:
+    yes, no, unclear = Verdict.SUPPORTED, Verdict.REFUTED, Verdict.INCONCLUSIVE
+    assert where_tasks_differ(with_verdicts(x=yes, y=yes)) == "Every task says supported."
+    differ = where_tasks_differ(with_verdicts(x=yes, y=no, z=yes, w=unclear))
+    assert differ == "It depends on the task: supported on x, z; refuted on y; inconclusive on w."
+
+
+def test_intervals_that_would_say_otherwise_are_named_with_their_place() -> None:
+    agree = dataclasses.replace(BETTER, overall=decision(disagree=()), by_task={"x": decision(disagree=())})
+    assert where_intervals_disagree(agree) == ""
+    odd = dataclasses.replace(agree, by_task={"x": decision(disagree=("BCa bootstrap", "sign flips"))})
+    assert "(x: BCa bootstrap, sign flips)" in where_intervals_disagree(odd)
