@@ -49,6 +49,25 @@ class CosineHead(nn.Module):
         return cosine * torch.exp(-self.log_temperature)
 
 
+class PrejudicedHead(nn.Linear):
+    """Linear, but before it learns it gives one class the probability ``confidence``, whatever it reads: confidently wrong
+    about every example of the others.
+
+    The class is drawn after the weights, which are those of a linear head of the same seed, and its bias is raised by
+    log(confidence / (1 − confidence) · (K − 1)): exact where all other logits are equal. Raises ``ValueError`` unless
+    ``confidence`` is between 0 and 1.
+    """
+
+    def __init__(self, in_features: int, out_features: int, confidence: float = 0.999) -> None:
+        super().__init__(in_features, out_features)
+        if not 0 < confidence < 1:
+            raise ValueError(f"PrejudicedHead: confidence={confidence}, expected a probability between 0 and 1")
+        favourite = torch.randint(out_features, ())
+        raised = math.log(confidence / (1 - confidence) * max(1, out_features - 1))
+        with torch.no_grad():
+            self.bias += raised * (torch.arange(out_features) == favourite)
+
+
 class MLPHead(nn.Module):
     """Two layers: linear, activation, linear; the projection head of contrastive learning, too.
 

@@ -19,7 +19,9 @@ from torchmetrics.classification import (
     MulticlassRecall,
 )
 
+from lorelab.errors import nearest
 from lorelab.records import Batch, DataSpec
+from lorelab.tasks.likelihood import LOSSES, LossName
 from lorelab.tasks.monitor import Mode, check_monitor
 from lorelab.tasks.pictures import confusion, draw_confusion, predict_all
 from lorelab.tasks.protocol import Net, Stage
@@ -31,7 +33,8 @@ ClassWeights = Literal["balanced"] | Sequence[float] | None
 class Classification:
     """Cross-entropy over ``data.num_classes`` logits.
 
-    ``label_smoothing`` in [0, 1) as in ``torch.nn.functional.cross_entropy``, in training only;
+    ``loss``, in training only: another function of the right class's probability (``tasks.likelihood``); evaluation
+    always reports cross-entropy. ``label_smoothing`` in [0, 1) as in ``torch.nn.functional.cross_entropy``, in training only, of that alone;
     ``calibration_bins``: equal-width confidence bins of the calibration error. ``class_weights``, in training only: how
     much an example of each class counts, one positive number per class in the order of ``data.class_names``, or
     "balanced" for ``N / (C n_c)``, inverse to the class's share of the training split (King and Zeng 2001, as in
@@ -55,6 +58,7 @@ class Classification:
         mode: Mode = "max",
         calibration_bins: int = 15,
         class_weights: ClassWeights = None,
+        loss: LossName = "cross_entropy",
     ) -> None:
         if data.target_kind not in self.accepts_targets:
             raise ValueError(
@@ -67,10 +71,18 @@ class Classification:
             raise ValueError(f"Classification: label_smoothing={label_smoothing}, expected a number in [0, 1)")
         if calibration_bins < 1:
             raise ValueError(f"Classification: calibration_bins={calibration_bins}, expected at least 1")
+        if loss not in LOSSES:
+            raise ValueError(f"Classification: loss='{loss}' is unknown: {nearest(loss, LOSSES)}")
+        if label_smoothing and loss != "cross_entropy":
+            raise ValueError(
+                f"Classification: label_smoothing={label_smoothing} with loss='{loss}', expected 0: only cross_entropy "
+                "has a smoothed form"
+            )
         check_monitor("Classification", monitor, mode, self.better)
         self.monitor = monitor
         self.mode: Mode = mode
         self.out_features = data.num_classes
+        self.loss_name: LossName = loss
         self.label_smoothing = label_smoothing
         self.calibration_bins = calibration_bins
         self.class_names = data.class_names or tuple(map(str, range(data.num_classes)))
@@ -78,7 +90,8 @@ class Classification:
         self.class_weights = _weights(class_weights, data)
 
     def loss(self, net: Net, batch: Batch) -> Tensor:
-        """Mean cross-entropy in nats, label smoothing included, shape ``()``; with class weights the weighted mean."""
+        """Mean loss, shape ``()``: cross-entropy in nats, label smoothing included, or another function of the right
+        class's probability; with class weights the weighted mean."""
         logits = _logits(net, batch.inputs)
         weight = self.class_weights
         if weight is not None:
@@ -86,7 +99,10 @@ class Classification:
                 # The type first: a Mac's GPU takes no float64.
                 weight = self.class_weights = weight.to(logits.dtype).to(logits.device)
             weight = weight.to(logits.dtype)
-        return F.cross_entropy(logits, batch.targets, weight, label_smoothing=self.label_smoothing)
+        if self.loss_name == "cross_entropy":
+            return F.cross_entropy(logits, batch.targets, weight, label_smoothing=self.label_smoothing)
+        each = LOSSES[self.loss_name](logits, batch.targets)
+        return each.mean() if weight is None else each @ weight[batch.targets] / weight[batch.targets].sum()
 
     def evaluate(self, net: Net, batch: Batch, metrics: MetricCollection) -> Tensor:
         """Updates ``metrics`` with probabilities and returns the mean cross-entropy, shape ``()``, without smoothing
