@@ -166,3 +166,20 @@ def test_a_file_that_is_no_yaml_is_named_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "model" / "mine.yaml").write_text("width: [1,\n")
     with pytest.raises(ConfigError, match=r"mine.yaml\", line 2"):
         compose_all(["model=mine"], config_dir=str(tmp_path))
+
+
+def test_a_preset_that_chooses_an_option_that_is_not_there_is_refused_in_our_words(tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    text = "# @package _global_\ndefaults:\n  - override /optimizer: adamm\n"
+    (tmp_path / "experiment" / "mine.yaml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        compose_all(["experiment=mine"], config_dir=str(tmp_path))
+    assert "found:    optimizer: adamm\n  expected: an option of conf/optimizer/" in str(caught.value)
+    assert "did you mean 'adam'" in str(caught.value)
+
+
+def test_options_in_a_search_path_that_is_typed_are_known(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mine.yaml").write_text("_target_: lorelab.nets.mlp.MLP\n_partial_: true\nwidth: 7\n")
+    (composed,) = compose_all(["model=mine", f"hydra.searchpath=[file://{tmp_path}]", "model.width=8"])
+    assert composed.cfg.model.width == 8
