@@ -56,6 +56,8 @@ def compose_all(
         loader = GlobalHydra.instance().config_loader()
         parsed, problems = _parse(overrides, loader)
         groups = [o for o in parsed if _is_group(o, loader)]
+        problems += [_nothing(o) for o in groups if o.value() is None and not o.is_delete()]
+        groups = [o for o in groups if o.value() is not None or o.is_delete()]
         values = [o for o in parsed if not _is_group(o, loader)]
         if not config_dir:
             wrong = {o.input_line: bad for o in groups if (bad := list(_check_options(o, loader)))}
@@ -130,6 +132,12 @@ def _one_at_a_time(overrides: Sequence[Override]) -> Iterator[list[str]]:
     for index, (override, values) in enumerate(zip(overrides, all_values, strict=True)):
         for value in values[1:]:
             yield [*first[:index], _rendered(override, value), *first[index + 1 :]]
+
+
+def _nothing(override: Override) -> Problem:
+    """Hydra takes no null for a group."""
+    advice = f"~{override.key_or_group} leaves the group out"
+    return Problem(f"override {override.input_line}", "null", "one of the group's options", advice)
 
 
 def _compose(config_name: str, overrides: Sequence[str]) -> DictConfig:
