@@ -64,7 +64,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _composed(args: argparse.Namespace) -> Composed:
     """The one config of the command line."""
-    swept = [*["-m"] * args.multirun, *sweeps(args.overrides)]
+    searched = [word for word in args.overrides if word.lstrip("+").startswith("search=")]
+    swept = [*["-m"] * args.multirun, *searched, *sweeps(args.overrides)]
     if swept:
         raise LorelabError(
             f"found {' '.join(swept)}, a sweep; expected one value of each key: a range test is of one config. "

@@ -91,6 +91,7 @@ def test_ctrl_c_closes_its_run_as_killed_and_an_error_as_failed(lorelab, work: P
         (("-m", "seed=0"), "found -m, a sweep; expected one value of each key"),
         (("seed=0,1", "optimizer=choice(adam)"), "found seed=0,1 optimizer=choice(adam), a sweep"),
         (("optimizer.lr=interval(0.1,1)",), "found optimizer.lr=interval(0.1,1), a sweep"),
+        (("search=lr",), "found search=lr, a sweep"),
         (("resume=some-run",), "found resume=some-run; expected a run that begins"),
         (("--start", "0"), "--start is 0.0; expected a rate greater than 0"),
         (("--end=1e-7",), "--end is 1e-07; expected a finite rate greater than start"),
