@@ -41,7 +41,7 @@ class Clone:
         command.write_text(f'#!/bin/sh\nexec {sys.executable} -m lorelab "$@"\n', encoding="utf-8")
         command.chmod(0o755)
         listed = subprocess.run(
-            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
+            ["git", "ls-files", "-z", "-c", "-o", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
         ).stdout  # fmt: skip
         for name in filter(None, listed.decode().split("\0")):
             if (ROOT / name).is_file() and not name.startswith(("experiments/", "dvc.lock")):

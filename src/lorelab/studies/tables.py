@@ -31,20 +31,9 @@ def arms_table(study: Study, frozen: Frozen, rows: Sequence[Row]) -> Table:
             chosen = words_of(frozen.chosen.get(f"{task.name}/{arm.name}", {}))
             place = f"{task.name} ({task.metric.removeprefix('test/')})"
             cost = sum(row.seconds for row in mine)
-            lines.append((place, arm.label, mean, low, high, n, lost[0], chosen or "–", len(tuned), lost[1], cost))
-    columns = (
-        "task",
-        "arm",
-        "mean",
-        "95 % low",
-        "high",
-        "runs",
-        "diverged",
-        "chosen",
-        "trials",
-        "diverged ",
-        "seconds",
-    )
+            trials = Cell(len(tuned), f"{len(tuned)} ({lost[1]} diverged)" if lost[1] else "")
+            lines.append((place, arm.label, mean, low, high, n, lost[0], trials, cost, chosen or "–"))
+    columns = ("task", "arm", "mean", "95 % low", "high", "runs", "diverged", "trials", "seconds", "chosen")
     return Table(columns, lines)
 
 
