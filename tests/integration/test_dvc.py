@@ -66,7 +66,7 @@ class Clone:
             **{f"GIT_{who}_{what}": "test" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
         }
         done = subprocess.run(
-            command, cwd=self.root, env=os.environ | own, capture_output=True, text=True, timeout=400, check=False
+            command, cwd=self.root, env=os.environ | own, capture_output=True, text=True, timeout=1800, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

@@ -152,6 +152,8 @@ def test_in_the_store_a_study_is_a_run_above_its_sweeps_above_their_runs(planted
     assert study.tags["lorelab.verdict.superiority-of-twin"] == "inconclusive"
     assert "equivalence-of-good: supported" in study.tags["lorelab.verdict"]
     assert planted.store.runs(filters={"kind": "study", "verdict.equivalence-of-good": "supported"})
+    shown = planted.lorelab("runs", "kind=study", "--columns", "name,verdict,verdict.superiority-of-good").stdout
+    assert re.search(r"study-planted +superiority-of-good: supported; .* +supported", shown)
     (sweep,) = planted.store.runs(filters={"kind": "sweep", "study": "planted"})
     assert sweep.tags["mlflow.parentRunId"] == study.run_id
     assert {run.tags["mlflow.parentRunId"] for run in planted.trained()} == {sweep.run_id}
