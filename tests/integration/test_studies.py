@@ -19,8 +19,9 @@ import yaml
 from lorelab.tracking.mlflow_store import MLflowStore
 from lorelab.tracking.protocol import StoredRun
 
+SHORT = ["trainer.threads=1", "data.limit_train=200", "trainer.max_epochs=2"]
 TASK = {
-    "overrides": ["experiment=digits_mlp", "trainer.threads=1", "data.limit_train=200", "trainer.max_epochs=2"],
+    "overrides": ["experiment=digits_mlp", "model/head=linear", *SHORT],
     "metric": "test/accuracy",
     "mode": "max",
     "margin": 0.05,
