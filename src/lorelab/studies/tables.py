@@ -93,11 +93,7 @@ def runs_table(study: Study, rows: Sequence[Row], link: Link) -> Table:
             row.seed,
             row.status,
             row.score,
-<<<<<<< HEAD
-            None if row.role == "tune" else row.value(study.tasks[row.task].metric),
-=======
             row.value(study.tasks[row.task].metric) if row.role == "final" else None,
->>>>>>> studytests
             words_of(row.params),
             row.seconds,
             Cell(row.run, href=link(row.run_id)),
