@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -220,6 +220,11 @@ class Learner(LightningModule):
             return
         values = torch.stack(self._losses).float().tolist()
         self._losses.clear()
+        self.note_losses(values)
+
+    def note_losses(self, values: Sequence[float]) -> None:
+        """Reports the mean of the next batches' losses, at the step they reach; or ``Diverged`` at the first that is
+        not finite."""
         # Counted in batches: `global_step` lags while a batch is still under way.
         per_step, first = self.trainer.accumulate_grad_batches, self._batches_read
         self._batches_read += len(values)
