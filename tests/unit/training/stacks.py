@@ -87,6 +87,8 @@ class LastWeights(Callback):
 MLP_NET = partial(MLP, head=nn.Linear, width=12, depth=2)
 DROPOUT_NET = partial(MLP, head=MLPHead, width=12, depth=2, dropout=0.3)
 
+ADAM = partial(torch.optim.Adam, fused=True)
+
 
 @dataclass(frozen=True)
 class Case:
@@ -95,7 +97,7 @@ class Case:
     splits: DataSplits = TABLE
     task: Callable[..., Any] = Classification
     net: Callable[..., nn.Module] = MLP_NET
-    optimizer: Callable[..., Any] = partial(torch.optim.Adam, fused=True)
+    optimizer: Callable[..., Any] = ADAM
     schedule: Schedule = field(default_factory=Constant)
     augment: Callable[[], Any] = lambda: None
     settings: dict[str, Any] = field(default_factory=dict)

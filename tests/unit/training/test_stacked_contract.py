@@ -6,7 +6,22 @@ from pathlib import Path
 
 import pytest
 import torch
-from stacks import CLASSIFY, CONTRAST, DENSITY, DROPOUT_NET, IMAGES, MLP_NET, REGRESS, SPEAK, Shaken, both, with_
+from stacks import (
+    CLASSIFY,
+    CONTRAST,
+    DENSITY,
+    DROPOUT_NET,
+    IMAGES,
+    MLP_NET,
+    QUIET,
+    REGRESS,
+    SPEAK,
+    Shaken,
+    agree,
+    alone,
+    both,
+    with_,
+)
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, RMSprop
 
@@ -17,6 +32,7 @@ from lorelab.nets.mlp import MLP
 from lorelab.nets.resnet import ResNet18
 from lorelab.nets.transformer import Transformer
 from lorelab.training.schedules import Constant, Cosine, OneCycle, Step, WarmupCosine
+from lorelab.training.stacked import fit_stacked
 
 MEMBERS = [{"seed": 0, "lr": 0.02}, {"seed": 1, "lr": 0.005}, {"seed": 1, "lr": 0.02}]
 
@@ -111,9 +127,6 @@ def test_members_may_differ_in(differs) -> None:
 
 
 def test_members_may_differ_in_the_rate_of_dropout_the_schedule_and_the_limit_of_gradients() -> None:
-    from lorelab.training.stacked import fit_stacked
-    from stacks import QUIET, agree, alone
-
     def members():
         for rate, schedule, limit in ((0.0, Constant(), None), (0.2, Cosine(), 0.05), (0.5, OneCycle(), 1.0)):
             case = with_(CLASSIFY, net=partial(MLP_NET, dropout=rate), schedule=schedule)
