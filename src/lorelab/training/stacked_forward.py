@@ -16,9 +16,9 @@ from lorelab.nets.mlp import MLP
 
 
 class Forward(Protocol):
-    """A net's forward pass for all members at once, called from within ``vmap``."""
+    """A net's ``forward`` and ``features`` for all members at once, called from within ``vmap``."""
 
-    def __call__(self, row: Tensor, parameters: Sequence[Tensor], inputs: Tensor) -> Tensor:
+    def __call__(self, method: str, row: Tensor, parameters: Sequence[Tensor], inputs: Tensor) -> Tensor:
         """``row``: the member's number, mapped; ``parameters``: of all members, ``(M, ...)``, in the net's order."""
         ...
 
@@ -115,16 +115,22 @@ def forward_of(net: nn.Module, draws: Draws) -> Forward | None:
     linears = [*net.layers, head] if isinstance(head, nn.Linear) else [*net.layers, head.hidden, head.output]
     after += [None] if isinstance(head, nn.Linear) else [head.activation, None]
     biased = [layer.bias is not None for layer in linears]
-    drops = len(net.layers)
+    hidden = len(net.layers)
 
-    def run(parameters: Sequence[Tensor], x: Tensor) -> Tensor:
+    def run(method: str, parameters: Sequence[Tensor], x: Tensor) -> Tensor:
         left = iter(parameters)
-        x = x.flatten(2)
-        for place, (bias, activation) in enumerate(zip(biased, after, strict=True)):
-            weight = next(left).transpose(1, 2)
-            x = torch.baddbmm(next(left).unsqueeze(1), x, weight) if bias else torch.bmm(x, weight)
+        # Examples last, ``(M, F, B)``: then the gradients of the weights come out as the weights lie in memory.
+        x = x.flatten(2).transpose(1, 2)
+        depth = hidden if method == "features" else len(linears)
+        for place, (bias, activation) in enumerate(zip(biased[:depth], after[:depth], strict=True)):
+            weight = next(left)
+            x = torch.baddbmm(next(left).unsqueeze(2), weight, x) if bias else torch.bmm(weight, x)
             x = x if activation is None else activation(x)
-            x = draws.drop_all("dropout", x) if place < drops else x
-        return x
+            x = draws.drop_all("dropout", x.transpose(1, 2)).transpose(1, 2) if place < hidden else x
+        return x.transpose(1, 2)
 
-    return lambda row, parameters, inputs: _AllAtOnce.apply(row, inputs, lambda whole: run(parameters, whole))
+    def forward(method: str, row: Tensor, parameters: Sequence[Tensor], inputs: Tensor) -> Tensor:
+        out: Tensor = _AllAtOnce.apply(row, inputs, lambda whole: run(method, parameters, whole))
+        return out
+
+    return forward

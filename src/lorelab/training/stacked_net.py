@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.func import functional_call, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lorelab.records import Batch
 from lorelab.seeds import derive_seed
@@ -43,17 +44,16 @@ class StackedNet:
     def losses(self, task: StackedTask, batch: Batch, *, shared: bool) -> Tensor:
         """Training loss of every member, ``(M,)``, ready for ``gradients``; draws dropout masks and updates the
         running statistics. ``batch``: the members' own, ``(M, B, ...)``, or one for all if ``shared``."""
-        parameters = dict(zip(self.names, self._leaves, strict=True))
+        mapped = {} if self._forward else dict(zip(self.names, self._leaves, strict=True)) | self.buffers
 
-        def one(row: Tensor, parameters: Any, buffers: Any, constants: Any, inputs: Tensor, targets: Tensor) -> Tensor:
-            net = _Member(self, row, parameters, buffers)
+        def one(row: Tensor, tensors: Any, constants: Any, inputs: Tensor, targets: Tensor) -> Tensor:
+            net = _Member(self, row, tensors)
             return task.with_constants(constants).loss(net, Batch(inputs, targets))
 
         data = None if shared else 0
         rows = torch.arange(len(self.nets), device=self.device)
-        return vmap(one, in_dims=(0, 0, 0, 0, data, data))(
-            rows, parameters, self.buffers, task.constants, batch.inputs, batch.targets
-        )
+        with sdpa_kernel(SDPBackend.MATH):  # the others are not mapped, but called member by member
+            return vmap(one, in_dims=(0, 0, 0, data, data))(rows, mapped, task.constants, batch.inputs, batch.targets)
 
     def gradients(self, losses: Tensor) -> Tensor:
         """Of each member's loss by its own parameters, ``(M, P)``."""
@@ -101,11 +101,8 @@ class _Called(nn.Module):
 class _Member:
     """What a task takes for its net: one member's, within ``vmap``."""
 
-    def __init__(
-        self, stack: StackedNet, row: Tensor, parameters: dict[str, Tensor], buffers: dict[str, Tensor]
-    ) -> None:
-        self.stack, self.row = stack, row
-        self.parameters, self.buffers = parameters, buffers
+    def __init__(self, stack: StackedNet, row: Tensor, tensors: Mapping[str, Tensor]) -> None:
+        self.stack, self.row, self.tensors = stack, row, tensors
 
     def __call__(self, inputs: Tensor) -> Tensor:
         return self._run("forward", inputs)
@@ -115,9 +112,9 @@ class _Member:
 
     def _run(self, method: str, inputs: Tensor) -> Tensor:
         stack = self.stack
-        if stack._forward is not None and method == "forward":
-            return stack._forward(self.row, stack._leaves, inputs)
+        if stack._forward is not None:
+            return stack._forward(method, self.row, stack._leaves, inputs)
         with stack.draws.of(self.row):
-            named = {f"net.{name}": value for name, value in (self.parameters | self.buffers).items()}
+            named = {f"net.{name}": value for name, value in self.tensors.items()}
             out: Tensor = functional_call(stack._called, named, (method, inputs))
         return out
