@@ -163,6 +163,8 @@ def near(found: float, expected: float, name: str) -> bool:
     """A share of examples may be off by one of them, at the smallest group of them."""
     if math.isnan(expected) or math.isinf(expected):
         return not math.isfinite(found)
+    if name == "lr":
+        return math.isclose(found, expected, rel_tol=1e-9)
     of_examples = any(word in name for word in ("accuracy", "recall", "precision", "f1", "calibration"))
     return abs(found - expected) <= (1 / HELD + 1e-6 if of_examples else 2e-3 * max(1.0, abs(expected)))
 

@@ -55,6 +55,13 @@ def test_a_member_that_diverges_names_its_step_and_leaves_the_others_alone(every
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_a_member_that_leaves_while_gradients_are_gathered_takes_its_own_with_it() -> None:
+    settings = {"log_every_n_steps": 1, "accumulate_grad_batches": 2}
+    pairs = both(with_(WILD, settings=settings), [{"lr": 1e25, "seed": 1}, {"lr": 0.02, "seed": 2}, {"lr": 0.01}])
+    assert [many.tracker.record.status for _, many in pairs] == ["diverged", "finished", "finished"]
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_the_state_of_the_optimizer_follows_those_who_stay() -> None:
     case = with_(CLASSIFY, optimizer=partial(Adam, fused=True), settings={"log_every_n_steps": 2, "max_epochs": 4})
     betas = [(0.9, 0.99), (0.5, 0.9), (0.9, 0.99), (0.5, 0.9), (0.8, 0.9)]

@@ -107,7 +107,9 @@ def test_the_whole_product_agrees(net, optimizer, schedule) -> None:
 
 @pytest.mark.slow
 def test_a_residual_net_with_its_norms_agrees() -> None:
-    both(with_(_picture, net=partial(ResNet18, head=nn.Linear), optimizer=OPTIMIZERS["momentum"]), MEMBERS[:2])
+    """At a rate at which it does not blow up what is only rounding: at 0.02 it does, within eight steps."""
+    case = with_(_picture, net=partial(ResNet18, head=nn.Linear), optimizer=OPTIMIZERS["momentum"])
+    both(case, [{"seed": seed, "lr": 1e-4} for seed in range(2)])
 
 
 OPTIONS = {
