@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lorelab.records import RunRecord
+from lorelab.records import RunRecord, RunStatus
 from lorelab.training.fit import quieten
 from lorelab.training.interrupts import interruptible
 from lorelab.training.journal import Journal
@@ -23,7 +23,8 @@ __all__ = ["Member", "Unstackable", "fit_stacked", "why_not"]
 
 
 def fit_stacked(members: Sequence[Member], progress: ProgressLine | None = None) -> list[RunRecord]:
-    """Trains all ``members`` at once, on one device; returns their records, in their order.
+    """Trains all ``members``, each with a Learner and a DataModule of its own, at once and on one device; returns their
+    records, in their order.
 
     A member has the first weights, the batches, augmentations and dropout masks of its run alone. Weights agree with
     those of ``fit`` up to the rounding of sums, which training may amplify; so do scores. Each is a run of its own in
@@ -42,6 +43,8 @@ def fit_stacked(members: Sequence[Member], progress: ProgressLine | None = None)
         StoreError: a tracker cannot start its run, or lost some of it (after all others are closed).
     """
     progress = progress or ProgressLine()
+    if not members:
+        return []
     for member in members:
         must_have_validation(member.data)
     if reason := why_not(members):
@@ -67,7 +70,7 @@ def fit_stacked(members: Sequence[Member], progress: ProgressLine | None = None)
             loop.run()
         except BaseException as error:
             for seat in loop.live:
-                if seat.run is not None:
+                if seat.run is not None and seat.run.record.status is RunStatus.RUNNING:
                     seat.run.ended(error)
             raise
         finally:

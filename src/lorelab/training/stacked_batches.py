@@ -29,13 +29,17 @@ class StackedBatches:
                 place = len(self.modules)
                 self.modules.append(module)
             self.sources.append(place)
+        self._loaders = [module.train_dataloader() for module in self.modules]
+
+    def __len__(self) -> int:
+        """Batches of an epoch."""
+        return len(self._loaders[0])
 
     def epoch(self, epoch: int) -> Iterator[list[Batch]]:
         """One batch of each module, step by step."""
-        loaders = [module.train_dataloader() for module in self.modules]
-        for loader in loaders:
+        for loader in self._loaders:
             loader.set_epoch(epoch)
-        for batches in zip(*loaders, strict=True):
+        for batches in zip(*self._loaders, strict=True):
             yield list(batches)
 
     def joined(self, batches: Sequence[Batch]) -> tuple[Batch, bool]:

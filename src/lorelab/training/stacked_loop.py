@@ -36,7 +36,6 @@ class StackedLoop:
         self.task = StackedTask([learner.task for learner in learners], self.net.device)
         self.batches = StackedBatches([seat.member.data for seat in seats])
         self.total, self.step, self.epoch = seats[0].member.total_steps, 0, 0
-        self.per_epoch = len(seats[0].member.data.train_dataloader())
         self.optimizer = StackedOptimizer(
             [learner.make_optimizer(learner.net.parameters()) for learner in learners],
             [learner.schedule for learner in learners],
@@ -81,7 +80,7 @@ class StackedLoop:
         for index, batches in enumerate(self.batches.epoch(self.epoch)):
             if not self.live:
                 return
-            last = index + 1 == self.per_epoch
+            last = index + 1 == len(self.batches)
             self._train_batch(batches, steps=last or (index + 1) % self.settings.accumulate_grad_batches == 0)
             if self._evaluates(last):
                 self._read_losses()

@@ -18,7 +18,10 @@ class StackedTask:
 
     def __init__(self, tasks: Sequence[Task], device: torch.device) -> None:
         self.first = tasks[0]
-        self.constants = {name: value.to(device) for name, value in _differing([vars(task) for task in tasks]).items()}
+        self.constants = {
+            name: value.to(device)
+            for name, value in _differing([getattr(task, "__dict__", {}) for task in tasks]).items()
+        }
 
     def with_constants(self, constants: Mapping[str, Tensor]) -> Task:
         """The task of one member: a shallow copy, with its own constants."""
