@@ -26,6 +26,9 @@ MAY_DIFFER = [
     "trainer.gradient_clip_val=1.0",
     "data.split_seed=3",
     "+tags.arm=b",
+    "trainer.test=false",
+    "sweep.name=another",
+    "sweep.trial=7",
 ]
 MUST_AGREE = {
     "model.width=32": "model.width differs: 64 and 32",
@@ -36,6 +39,7 @@ MUST_AGREE = {
     "data=breast_cancer": "data._target_ differs",
     "task.class_weights=balanced": "task.class_weights differs: None and balanced",
     "optimizer.amsgrad=true": "optimizer.amsgrad differs",
+    "task.loss=one_minus_p": "task.loss differs",
 }
 UNFIT = {
     "optimizer._target_=torch.optim.Adagrad": "only torch's SGD",

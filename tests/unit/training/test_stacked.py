@@ -3,6 +3,7 @@
 import math
 import os
 import signal
+import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from lorelab.errors import StoreError
 from lorelab.records import RunStatus
 from lorelab.tracking.memory import MemoryTracker
 from lorelab.training.interrupts import Interrupted
+from lorelab.training.pruning import Pruning
 from lorelab.training.stacked import fit_stacked
 
 WILD = with_(CLASSIFY, net=DROPOUT_NET, optimizer=partial(SGD, momentum=0.9), augment=Shaken)
@@ -87,6 +89,47 @@ def test_members_stop_early_when_they_would_alone(settings) -> None:
     assert len({many.tracker.record.steps for _, many in pairs}) > 1
 
 
+class GivesUp:
+    """At one evaluation."""
+
+    def __init__(self, at: int) -> None:
+        self.at, self.heard = at, []
+
+    def report(self, value: float, step: int) -> bool:
+        self.heard.append((value, step))
+        return step == self.at
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_member_is_pruned_when_it_would_be_alone() -> None:
+    def members():
+        for seed, at in enumerate((2, 3, 1)):  # the last evaluation of three prunes nobody
+            yield with_(WILD, callbacks=lambda at=at: [Pruning(GivesUp(at), "val/accuracy")]).member(seed=seed)
+
+    single, stacked = list(members()), list(members())
+    records = fit_stacked(stacked, QUIET)
+    for one, many, found in zip(single, stacked, records, strict=True):
+        agree(one, many, alone(one), found)
+        heard = [each.callbacks[1].reporter.heard for each in (one, many)]
+        assert [step for _, step in heard[1]] == [step for _, step in heard[0]]
+    assert [record.status for record in records] == ["pruned", "finished", "pruned"]
+    assert [record.steps for record in records] == [8, 12, 4]
+    assert records[2].error.startswith("pruned at evaluation 1: val/accuracy")
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_only_a_member_that_wants_its_test_is_tested() -> None:
+    def members():
+        for seed, test in enumerate((True, False)):
+            yield with_(WILD, settings={"test": test}).member(seed=seed)
+
+    single, stacked = list(members()), list(members())
+    records = fit_stacked(stacked, QUIET)
+    for one, many, found in zip(single, stacked, records, strict=True):
+        agree(one, many, alone(one), found)
+    assert [any(key.startswith("test/") for key in record.metrics) for record in records] == [True, False]
+
+
 @pytest.mark.usefixtures("undrawn")
 def test_an_exception_of_one_member_is_its_own_end() -> None:
     def fail() -> None:
@@ -133,6 +176,62 @@ def test_a_store_that_is_away_ends_all_before_the_first_step() -> None:
     assert members[0].tracker.record.status is RunStatus.FAILED
     assert members[0].tracker.record.steps == 0
     assert members[2].tracker.run is None
+
+
+class Hanging(MemoryTracker):
+    """Its ``start`` or ``finish`` waits for a store that does not answer, longer than it is told to be patient."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__()
+        self.where = where
+
+    def start(self, start):
+        if self.where == "start":
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(60)
+        return super().start(start)
+
+    def finish(self, record, patience=None):
+        if self.where == "finish" and patience is None:
+            os.kill(os.getpid(), signal.SIGINT)
+        if self.where == "finish":
+            time.sleep(60 if patience is None else patience)
+        super().finish(record)
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize(("where", "ends"), [("start", ["killed", None, None]), ("finish", ["finished"] * 3)])
+def test_a_signal_does_not_wait_for_a_store_that_hangs(where, ends) -> None:
+    members = [WILD.member(seed=seed) for seed in range(3)]
+    trackers = [MemoryTracker() if where == "start" else Hanging(where), Hanging(where), Hanging(where)]
+    members = [replace(member, tracker=tracker) for member, tracker in zip(members, trackers, strict=True)]
+    begun = time.monotonic()
+    with pytest.raises(Interrupted, match="SIGINT"):
+        fit_stacked(members, QUIET)
+    assert 2 < time.monotonic() - begun < 10, "not at once: it may answer after all"
+    assert [tracker.record and tracker.record.status for tracker in trackers] == ends
+
+
+class Slow(MemoryTracker):
+    """Takes 0.4 s to open a run and 0.4 s to close one."""
+
+    def start(self, start):
+        time.sleep(0.4)
+        return super().start(start)
+
+    def finish(self, record, patience=None):
+        time.sleep(0.4)
+        super().finish(record, patience)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_time_of_a_member_is_that_of_training_and_testing_and_not_of_the_store() -> None:
+    begun = time.monotonic()
+    members = [replace(WILD.member(seed=seed), tracker=Slow()) for seed in range(2)]
+    records = fit_stacked(members, QUIET)
+    spent = time.monotonic() - begun
+    assert all(0 < record.seconds <= spent - 1.6 for record in records)
+    assert sum(float(member.tracker.tags["lorelab.share_seconds"]) for member in members) <= spent - 1.6
 
 
 class Losing(MemoryTracker):

@@ -159,6 +159,15 @@ def test_the_options_of_a_step_mean_the_same(settings) -> None:
     both(with_(CLASSIFY, settings=settings, schedule=Cosine()), MEMBERS)
 
 
+@pytest.mark.parametrize("loss", ["one_minus_p", "one_minus_p_squared"])
+@pytest.mark.parametrize("class_weights", [None, [1.0, 2.0, 0.5]])
+def test_the_losses_of_the_right_class_agree(loss, class_weights) -> None:
+    both(
+        with_(CLASSIFY, net=DROPOUT_NET),
+        [each | {"task": {"loss": loss, "class_weights": class_weights}} for each in MEMBERS],
+    )
+
+
 @pytest.mark.parametrize("loss", ["mse", "mae", "huber"])
 def test_the_losses_of_regression_agree(loss) -> None:
     deltas = [{"task": {"loss": loss, "huber_delta": delta}, "seed": i} for i, delta in enumerate((0.5, 1.0))]
