@@ -89,14 +89,13 @@ class OpenRun:
         """
         best, tracker, history = self.learner.best, self.journal.tracker, self.journal.history
         last = {key: points[-1][1] for key, points in history.items()}
-        record = self.record
         self.record = record = replace(
-            record,
+            self.record,
             score=best.score,
             best_step=best.step,
             steps=steps,
             examples=self._examples(batches),
-            seconds=seconds_before + record.seconds,
+            seconds=seconds_before + self.record.seconds,
             metrics=last | self.learner.test_metrics,
             location=tracker.location,
         )
