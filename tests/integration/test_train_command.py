@@ -148,6 +148,18 @@ def test_a_net_that_does_not_fit_the_users_own_data_is_refused_when_they_are_loa
     assert "Traceback" not in done.stderr
 
 
+def test_several_values_for_one_run_and_a_folder_that_is_not_there_are_problems_like_others(lorelab) -> None:
+    done = lorelab("train", "--config-dir", "nowhere", "seed=0,1", "optimizer=adam,sgd", "optimizer.lrr=1", check=False)
+    assert done.returncode == 2
+    assert "4 problems; nothing was started" in done.stderr
+    assert "--config-dir nowhere\n  found:    no folder" in done.stderr
+    assert "override seed=0,1\n  found:    several values for one run" in done.stderr
+    assert "lorelab train -m ...; a list: seed=[0,1]" in done.stderr
+    assert "did you mean 'lr'" in done.stderr
+    done = lorelab("train", "--config-name", "nope", check=False)
+    assert "conf/nope.yaml\n  found:    Cannot find primary config 'nope'" in done.stderr
+
+
 def test_early_stopping_ends_a_run_before_its_budget(lorelab, store_uri: str, tmp_path: Path) -> None:
     lorelab(
         "train",

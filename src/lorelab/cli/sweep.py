@@ -72,7 +72,8 @@ def _show(args: argparse.Namespace) -> int:
     summary = summary_of(folder)
     write_pages(summary, folder)
     print_summary(summary, folder)
-    print(*failures(summary.trials, folder), sep="\n", end="")
+    for line in failures(summary.trials, folder):
+        print(line)
     return 0
 
 

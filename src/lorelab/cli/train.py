@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from lorelab.config.origin import Origin
-from lorelab.config.overrides import Survey, survey
+from lorelab.config.overrides import Survey, survey, sweeps
 from lorelab.config.resolvers import register_resolvers
 from lorelab.errors import ConfigError, LorelabError, Problem, nearest
 from lorelab.paths import CONF
@@ -126,11 +127,12 @@ def _check(argv: Sequence[str]) -> None:
     folder = options.get("--config-dir", options.get("-cd"))
     look = functools.partial(
         survey,
-        config_dir=str(Path(folder).absolute()) if folder else None,
+        config_dir=str(Path(folder).absolute()) if folder and Path(folder).is_dir() else None,
         conf=(Path(__file__).parent / other).resolve() if other else CONF,  # as Hydra understands a relative path
         config_name=options.get("--config-name", options.get("-cn", "config")),
     )
     seen = look(overrides)
+    seen = replace(seen, problems=[*_misplaced(argv, overrides, folder), *seen.problems])
     if {*options, *argv} & {*_LOOKS_ONLY, *_HELP}:  # a config that cannot run can be looked at
         if seen.problems:
             raise ConfigError(seen.problems)
@@ -151,5 +153,18 @@ def _check(argv: Sequence[str]) -> None:
         from lorelab.sweeps.check import varied
 
         several = [look(line) for line in varied(search, overrides)]
-        seen = Survey([c for one in several for c in one.configs], [p for one in several for p in one.problems])
+        problems = [*seen.problems, *(p for one in several for p in one.problems)]
+        seen = Survey([c for one in several for c in one.configs], problems)
     validate_all(seen)
+
+
+def _misplaced(argv: Sequence[str], overrides: Sequence[str], folder: str | None) -> Iterator[Problem]:
+    """What each override alone does not tell: several values for one run, a folder that is not there."""
+    if folder and not Path(folder).is_dir():
+        expected = "a folder with groups of options, such as data/mine.yaml"
+        yield Problem(f"--config-dir {folder}", f"no folder {Path(folder).absolute()}", expected)
+    if not set(argv) & set(_MANY) and not any(text.startswith("hydra.mode=") for text in overrides):
+        for text in sweeps(overrides):
+            key, _, value = text.partition("=")
+            advice = f"lorelab train -m ...; a list: {key}=[{value}]"
+            yield Problem(f"override {text}", "several values for one run", "one value, or a multirun", advice)

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from hydra.errors import InstantiationException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Callback
 
 from lorelab.config.origin import Origin
 from lorelab.config.trust import instantiate
 from lorelab.data.loading import DataModule
+from lorelab.data.splits import DataSplits
 from lorelab.errors import ConfigError, LorelabError, Problem
 from lorelab.seeds import derive_seed
 from lorelab.tracking.protocol import Tracker
 from lorelab.training.learner import Learner
 from lorelab.training.settings import TrainerSettings
+
+_KEPT: list[dict[str, tuple[DataSplits, list[int]]]] = []
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ def build(cfg: DictConfig, origin: Origin) -> Parts:
     settings: TrainerSettings = instantiate(cfg.trainer)
     if settings.cpu_threads is not None:
         torch.set_num_threads(settings.cpu_threads)
-    splits = _made(cfg, "data", origin)
+    splits = _splits(cfg, origin)
     augment = instantiate(cfg.augment) if cfg.get("augment") else None
     data = DataModule(splits, seed=cfg.seed, augment=augment, **cfg.loader)
     spec = splits.spec
@@ -60,6 +65,33 @@ def build(cfg: DictConfig, origin: Origin) -> Parts:
     learner = Learner(net, task, instantiate(cfg.optimizer), instantiate(cfg.scheduler), spec.class_names)
     callbacks = tuple(instantiate(part) for part in cfg.callbacks.values() if part is not None)
     return Parts(learner, data, settings, _made(cfg, "tracker", origin), callbacks)
+
+
+@contextlib.contextmanager
+def keeping_data() -> Iterator[None]:
+    """Inside, data that two builds in a row ask for in the same words are loaded once."""
+    _KEPT.append({})
+    try:
+        yield
+    finally:
+        _KEPT.pop()
+
+
+def _splits(cfg: DictConfig, origin: Origin) -> DataSplits:
+    if not _KEPT:
+        return _made(cfg, "data", origin)
+    kept, words = _KEPT[-1], json.dumps(OmegaConf.to_container(cfg.data, resolve=True), sort_keys=True, default=str)
+    splits, versions = kept.get(words, (None, None))
+    if splits is None or versions != _versions(splits):  # or a part of an earlier run wrote into them
+        kept.clear()  # before the next are loaded: there may not be room for both
+        splits = _made(cfg, "data", origin)
+        kept[words] = splits, _versions(splits)
+    return splits
+
+
+def _versions(splits: DataSplits) -> list[int]:
+    """PyTorch counts how often each tensor was changed in place."""
+    return [tensor._version for split in splits.by_name().values() for tensor in (split.inputs, split.targets)]
 
 
 def _made(cfg: DictConfig, path: str, origin: Origin) -> Any:

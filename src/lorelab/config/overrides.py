@@ -18,7 +18,7 @@ from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -26,7 +26,7 @@ from lorelab.config.origin import Origin
 from lorelab.config.search_path import judge_primary, not_folders, problem
 from lorelab.config.spelling import check_key, check_options, is_group, parse_all, rendered, swept
 from lorelab.config.trust import ADVICE, targets_of
-from lorelab.errors import ConfigError, Problem
+from lorelab.errors import ConfigError, Problem, nearest
 from lorelab.paths import CONF
 
 _HYDRAS_OWN = ("hydra._internal.core_plugins.", "hydra.experimental.callbacks.", "hydra_plugins.")
@@ -88,11 +88,14 @@ def survey(
     with initialize_config_dir(config_dir=str(conf), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
         assert isinstance(loader, ConfigLoaderImpl)
-        if config_dir:  # as Hydra does
-            place = SearchPathQuery(provider="schema")
-            loader.config_search_path.prepend("command-line", f"file://{config_dir}", place)
-            loader.repository.initialize_sources(loader.config_search_path)
         parsed, problems = parse_all(overrides, loader)
+        places = [f"file://{config_dir}"] * bool(config_dir)
+        for override in parsed:
+            if override.key_or_group == "hydra.searchpath":
+                places += [str(p) for p in override.value() or () if str(p).startswith("file://")]  # type: ignore[union-attr]
+        for place in places:  # as Hydra does
+            loader.config_search_path.prepend("command-line", place, SearchPathQuery(provider="schema"))
+        loader.repository.initialize_sources(loader.config_search_path)
         groups = [o for o in parsed if is_group(o, loader)]
         values = [o for o in parsed if not is_group(o, loader)]
         meant: dict[str, str] = {}
@@ -171,11 +174,14 @@ def _compose(config_name: str, overrides: Sequence[str]) -> DictConfig:
     try:
         return compose(config_name, overrides=list(overrides), return_hydra_config=True)
     except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
-        where = "overrides " + " ".join(overrides) if overrides else "conf/config.yaml"
+        where = "overrides " + " ".join(overrides) if overrides else f"conf/{config_name}.yaml"
         raise ConfigError([_refused(where, error)]) from error
 
 
 def _refused(where: str, error: Exception) -> Problem:
+    if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
+        group, _, option = error.missing_cfg_file.rpartition("/")
+        return Problem(where, f"{group}: {option}", f"an option of conf/{group}/", nearest(option, error.options))
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return Problem(where, " ".join(lines), "a config that Hydra can compose")
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from typing import Any, Literal
 
+import yaml
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -14,7 +16,8 @@ from lorelab.config.overrides import Survey
 from lorelab.config.rehearse import rehearse
 from lorelab.config.signatures import check_signature, fits, locate, type_name
 from lorelab.config.trust import ADVICE, UntrustedTargetError, judge_name, judge_object
-from lorelab.errors import ConfigError, Problem
+from lorelab.errors import ConfigError, Problem, nearest
+from lorelab.paths import CONF
 
 _PLAIN: Mapping[str, Any] = {
     "seed": int,
@@ -30,6 +33,10 @@ _REQUIRED = frozenset(
     }
 )
 
+_PRESETS = ("experiment", "debug", "local")
+"""Groups whose options set keys of other parts."""
+_HEADER = "begin the file with the line  # @package _global_"
+
 
 def validate_all(seen: Survey) -> None:
     """Checks every config of a command line.
@@ -39,6 +46,7 @@ def validate_all(seen: Survey) -> None:
     """
     problems = list(seen.problems)
     for each in seen.configs:
+        problems += _unread(each.cfg, each.origin)
         try:
             validate(each.cfg, each.origin, each.unknown)
         except ConfigError as error:
@@ -79,6 +87,21 @@ def validate(cfg: DictConfig, origin: Origin, unknown: Set[str] = frozenset()) -
     problems += unfit.values()
     if problems:
         raise ConfigError(problems)
+
+
+def _unread(cfg: DictConfig, origin: Origin) -> Iterator[Problem]:
+    """Keys at the top level, of a preset or conf/local/default.yaml, that no part and no interpolation reads."""
+    primary = yaml.safe_load((CONF / "config.yaml").read_text(encoding="utf-8"))
+    groups = {str(name).split()[-1] for entry in primary["defaults"] if isinstance(entry, dict) for name in entry}
+    known = {*primary, *groups, "trusted"} - set(_PRESETS)
+    typed = {text.lstrip("+").partition("=")[0].partition(".")[0] for text in origin.overrides if text.startswith("+")}
+    raw = repr(OmegaConf.to_container(cfg, resolve=False))
+    for key in sorted({str(key) for key in cfg} - known - typed):
+        if key in _PRESETS:
+            first = next(iter(cfg[key]), "") if isinstance(cfg[key], DictConfig) else ""
+            yield Problem(origin.of(f"{key}.{first}"), "keys that nothing reads", "keys of the whole config", _HEADER)
+        elif not re.search(rf"\$\{{[^}}]*\b{re.escape(key)}\b", raw):
+            yield Problem(origin.of(key), f"'{key}', which nothing reads", "an existing key", nearest(key, known))
 
 
 def _absent(cfg: DictConfig, origin: Origin, unresolved: Collection[str]) -> Iterator[tuple[str, Problem]]:

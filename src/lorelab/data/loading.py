@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from lorelab.data.thumbnails import is_picturable, thumbnails
 from lorelab.errors import DataError
 from lorelab.seeds import derive_seed
 
+_DESCRIBED: weakref.WeakKeyDictionary[DataSplits, dict[str, bytes]] = weakref.WeakKeyDictionary()
+"""Files that describe splits which several runs share."""
 Batches = TensorBatches | StreamedBatches
 
 
@@ -89,11 +92,10 @@ class DataModule(LightningDataModule):
     def describe(self, folder: Path) -> None:
         """Writes what was understood of the data below ``folder``: summary as text and JSON, images as thumbnails."""
         folder.mkdir(parents=True, exist_ok=True)
-        summary = summarise(self.splits)
-        (folder / "summary.txt").write_text(summary.to_text(), encoding="utf-8")
-        (folder / "summary.json").write_text(json.dumps(summary.to_dict(), indent=2), encoding="utf-8")
-        if is_picturable(self.splits):
-            thumbnails(self.splits, folder / "thumbnails.png")
+        if (known := _DESCRIBED.get(self.splits)) is None:
+            known = _DESCRIBED[self.splits] = _described(self.splits, folder)
+        for name, content in known.items():
+            (folder / name).write_bytes(content)
 
     def setup(self, stage: str | None = None) -> None:
         """Refuses what would silently train on wrong batches."""
@@ -135,3 +137,15 @@ class DataModule(LightningDataModule):
 
     def _epoch(self) -> int:
         return 0 if self.trainer is None else int(self.trainer.current_epoch)
+
+
+def _described(splits: DataSplits, folder: Path) -> dict[str, bytes]:
+    summary = summarise(splits)
+    found = {
+        "summary.txt": summary.to_text().encode(),
+        "summary.json": json.dumps(summary.to_dict(), indent=2).encode(),
+    }
+    if is_picturable(splits):
+        thumbnails(splits, folder / "thumbnails.png")
+        found["thumbnails.png"] = (folder / "thumbnails.png").read_bytes()
+    return found

@@ -22,10 +22,14 @@ class Composer:
         self.loader, self.master = loader, master
         self._parser = OverridesParser.create(config_loader=loader)
         self._bases: dict[tuple[str, ...], DictConfig] = {}
+        self._groups: dict[str, bool] = {}
 
     def is_group(self, key: str) -> bool:
         """Whether ``key`` (``optimizer``, ``optimizer@here``) names a config group."""
-        return bool(self.loader.get_group_options(key.partition("@")[0]))
+        name = key.partition("@")[0]
+        if name not in self._groups:  # the loader looks through all its folders each time
+            self._groups[name] = bool(self.loader.get_group_options(name))
+        return self._groups[name]
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
         """The config with Hydra's own node, as ``ConfigLoader.load_sweep_config`` gives it."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 
+from lorelab.config.build import keeping_data
 from lorelab.sweeps import folder as folders
 from lorelab.sweeps.confirm import pairs
 from lorelab.sweeps.folder import About
@@ -37,9 +38,10 @@ class Loop:
 
     def work(self) -> None:
         """Until every trial has ended, whoever runs it, or the sweep is stopped."""
-        self._until_none_is_left(self.search, self.about.total)
-        if self.complete() and self.about.confirm[0]:
-            self._until_none_is_left(self._confirmations(), self._wanted_confirmations())
+        with keeping_data():
+            self._until_none_is_left(self.search, self.about.total)
+            if self.complete() and self.about.confirm[0]:
+                self._until_none_is_left(self._confirmations(), self._wanted_confirmations())
 
     def confirmations(self) -> list[Trial]:
         """As they are now; none where none were asked for."""

@@ -23,7 +23,8 @@ def draw_curves(history: Mapping[str, Points], path: Path, *, title: str, monito
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    figure = Figure(figsize=(9, 3.4), layout=None)
+    figure.subplots_adjust(left=0.07, right=0.985, bottom=0.15, top=0.88, wspace=0.2)  # a layout found costs 0.1 s
     FigureCanvasAgg(figure)
     panels = {"loss": [key for key in ("train/loss", "val/loss") if key in history]}
     if monitor in history and monitor not in panels["loss"]:
@@ -39,7 +40,7 @@ def draw_curves(history: Mapping[str, Points], path: Path, *, title: str, monito
         if axis.get_legend_handles_labels()[0]:
             axis.legend(frameon=False)
     figure.suptitle(title, fontsize=11)
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=110, pil_kwargs={"compress_level": 1})
 
 
 def draw_lr_range(found: LrRange, path: Path, *, title: str) -> None:

@@ -172,3 +172,20 @@ def test_sweeps_are_told_from_values_and_what_cannot_be_parsed_is_left_alone() -
     swept = ["seed=0,1", "optimizer=choice(adam)", "optimizer.lr=interval(0.1,1)", "seed=range(3)", "data=glob(*)"]
     single = ["seed=0", "+model.sizes=[1,2]", "~scheduler", "tags={a:1,b:2}", "optimizer.lr=[1,"]
     assert sweeps([*swept, *single]) == swept
+
+
+def test_a_preset_that_chooses_an_option_that_is_not_there_is_refused_in_our_words(tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    text = "# @package _global_\ndefaults:\n  - override /optimizer: adamm\n"
+    (tmp_path / "experiment" / "mine.yaml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        compose_all(["experiment=mine"], config_dir=str(tmp_path))
+    assert "found:    optimizer: adamm\n  expected: an option of conf/optimizer/" in str(caught.value)
+    assert "did you mean 'adam'" in str(caught.value)
+
+
+def test_options_in_a_search_path_that_is_typed_are_known(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mine.yaml").write_text("_target_: lorelab.nets.mlp.MLP\n_partial_: true\nwidth: 7\n")
+    (composed,) = compose_all(["model=mine", f"hydra.searchpath=[file://{tmp_path}]", "model.width=8"])
+    assert composed.cfg.model.width == 8

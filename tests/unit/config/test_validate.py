@@ -277,3 +277,29 @@ def test_null_is_no_option_and_no_part() -> None:
     assert "found:    model=null\n  expected: an option of conf/model/" in message
     assert "override loader=null\n  found:    loader=None" in message
     assert "override paths.outputs=null" in message
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("experiment/mine", "# @package _global_\ntraner:\n  max_epochs: 3\n", "'traner', which nothing reads"),
+        ("local/default", "trainer:\n  threads: 2\n", "begin the file with the line  # @package _global_"),
+        ("experiment/mine", "model:\n  width: 3\n", "begin the file with the line  # @package _global_"),
+    ],
+)
+def test_a_key_of_a_file_that_nothing_reads_is_a_problem(tmp_path: Path, file: str, content: str, said: str) -> None:
+    path = tmp_path / f"{file}.yaml"
+    path.parent.mkdir()
+    path.write_text(content)
+    overrides = ["experiment=mine"] if "experiment" in file else []
+    with pytest.raises(ConfigError) as caught:
+        validate_all(survey(overrides, config_dir=str(tmp_path)))
+    assert f"{path}: " in str(caught.value)
+    assert said in str(caught.value)
+
+
+def test_a_key_for_interpolations_and_one_that_was_added_are_no_problems(tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    content = "# @package _global_\nsize: 12\nmodel:\n  width: ${size}\n  depth: ${mine.depth}\ntrusted: [mine]\n"
+    (tmp_path / "experiment" / "mine.yaml").write_text(content)
+    validate_all(survey(["experiment=mine", "+mine.depth=3", "+note=why"], config_dir=str(tmp_path)))
