@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -65,7 +64,7 @@ def fit_stacked(members: Sequence[Member], progress: ProgressLine | None = None)
                 _open(seats[member], len(members), Path(folder), progress)
                 signals.release()
                 member.begun(seats[member].run.record.run_id)  # type: ignore[union-attr]
-            _describe([seats[member] for member in members])
+            _describe(loop.live)
             progress.start(_title(members), loop.total, members[0].learner.task.monitor)
             loop.run()
         except BaseException as error:
@@ -95,16 +94,9 @@ def _open(seat: Seat, members: int, folder: Path, progress: ProgressLine) -> Non
 
 
 def _describe(seats: Sequence[Seat]) -> None:
-    """What was understood of the data, worked out once for all members that share them."""
-    known: dict[int, Path] = {}
     for seat in seats:
         assert seat.run is not None
-        folder, splits = seat.run.folder / "data", seat.member.data.splits
-        if id(splits) in known:
-            shutil.copytree(known[id(splits)], folder)
-        else:
-            seat.member.data.describe(folder)
-            known[id(splits)] = folder
+        seat.member.data.describe(seat.run.folder / "data")
 
 
 def _options(member: Member) -> str:
