@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 PYTEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check ui bench lock clean
+.PHONY: help setup demo studies test test-slow check ui bench lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,11 +24,15 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: $(READY)  ## run a real sweep on digits, compare it and say how to browse it
-	$(BIN)/lorelab train -m experiment=digits_mlp optimizer.lr=0.0001,0.001,0.01,0.1 seed=0,1,2 trainer.threads=1 progress=plain
-	$(BIN)/lorelab compare --by optimizer.lr --metric test/accuracy --sweep latest --picture outputs/demo.png
+demo: $(READY)  ## run a small study on digits, from nothing to a report (under a minute)
+	$(BIN)/lorelab study run demo scale=smoke progress=plain --results outputs/demo
 	@echo
-	@echo "The picture: outputs/demo.png. Browse the runs: make ui (or $(BIN)/lorelab ui)"
+	@echo "The report:  $(CURDIR)/outputs/demo/demo/report.html"
+	@echo "All claims:  $(CURDIR)/outputs/demo/index.html"
+	@echo "Every run:   $${MLFLOW_TRACKING_URI:-$(CURDIR)/mlruns/mlflow.db} (browse it: make ui)"
+
+studies: $(READY)  ## run the studies that a change touches (DVC), see dvc.yaml
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro
 
 test: $(READY)  ## run the tests (minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS)

@@ -35,11 +35,21 @@ def work(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def lorelab(work: Path, store_uri: str, monkeypatch: pytest.MonkeyPatch) -> Command:
+def lorelab(work: Path, store_uri: str, command_line: Callable[[Path, str], Command]) -> Command:
     """Runs ``lorelab ARGUMENTS`` in an empty folder, on a store of the test's own.
 
     In this process, because a fresh one imports for seconds; ``lorelab_process`` is for what needs one of its own.
     """
+    return command_line(work, store_uri)
+
+
+@pytest.fixture(scope="session")
+def command_line() -> Callable[[Path, str], Command]:
+    """From a folder and a store to ``lorelab``, for what several tests look at."""
+    return _command_line
+
+
+def _command_line(work: Path, store_uri: str) -> Command:
     from hydra.core.global_hydra import GlobalHydra
 
     from lorelab.__main__ import main
@@ -48,7 +58,7 @@ def lorelab(work: Path, store_uri: str, monkeypatch: pytest.MonkeyPatch) -> Comm
         modules = set(sys.modules)
         out, err = io.StringIO(), io.StringIO()
         GlobalHydra.instance().clear()
-        with monkeypatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             for name, value in ({"MLFLOW_TRACKING_URI": store_uri, "COLUMNS": "200"} | environment).items():
                 patch.setenv(name, value)
             patch.chdir(work)

@@ -14,7 +14,7 @@ from lorelab.studies.curves import Curve, mean_curve
 from lorelab.studies.judge import Judged
 from lorelab.studies.spec import Study, StudyTask
 from lorelab.studies.table import Row
-from lorelab.studies.words import TONES, effect
+from lorelab.studies.words import TONES, effect, words_of
 
 RESAMPLES = 500
 """Orders of the trials over which a tuning curve is averaged."""
@@ -118,9 +118,7 @@ def best_so_far(
 
 
 def _point(x: float, y: float, row: Row, link: Link) -> Point:
-    chosen = " ".join(f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}"
-                      for key, value in row.params.items())  # fmt: skip
-    said = f"{row.run}\nseed {row.seed}{f', {chosen}' if chosen else ''}"
+    said = f"{row.run}\nseed {row.seed}{', ' if row.params else ''}{words_of(row.params)}"
     return Point(float(x), y, said, link(row.run_id))
 
 

@@ -14,7 +14,7 @@ from lorelab.studies.pictures import Link, budget_curve, forest, learning, respo
 from lorelab.studies.proofs import box, parts_of
 from lorelab.studies.spec import Study
 from lorelab.studies.table import Row
-from lorelab.studies.tables import arms_table, numbers_table, provenance_table, runs_table
+from lorelab.studies.tables import arms_table, intervals_table, numbers_table, provenance_table, runs_table
 from lorelab.studies.words import TONES, asked, facts, where_intervals_disagree, where_tasks_differ
 
 
@@ -38,7 +38,7 @@ def render(study: Study, frozen: Frozen, rows: Sequence[Row], curves: Sequence[C
         Code(commands(study, frozen)),
         Heading("What would change our mind"),
         Paragraph(study.change or contradicted(judged)),
-        Details("Numbers behind each verdict", [numbers_table(judged)]),
+        Details("Numbers behind each verdict", [numbers_table(judged), intervals_table(judged)]),
         Details("Provenance", [provenance_table(frozen.facts)]),
         Details(f"All {len(rows)} runs", [runs_table(study, rows, link), *_where_links_lead(frozen)]),
     ]

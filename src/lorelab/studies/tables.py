@@ -3,49 +3,37 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from lorelab.pages.table import Cell, Table
+from lorelab.studies.decision import Decision
 from lorelab.studies.folder import Frozen
 from lorelab.studies.judge import Judged
 from lorelab.studies.location import student_t
 from lorelab.studies.pictures import Link
 from lorelab.studies.spec import Study, StudyTask
 from lorelab.studies.table import Row
-from lorelab.studies.words import TONES, effect
+from lorelab.studies.words import TONES, effect, words_of
 
 
 def arms_table(study: Study, frozen: Frozen, rows: Sequence[Row]) -> Table:
-    """What each arm scored on each task, what tuning chose for it, what diverged and what it cost."""
+    """What each arm scored on each task, what diverged, what tuning chose for it and what it cost."""
     lines = []
     for task in study.tasks.values():
         for arm in study.arms.values():
             mine = [row for row in rows if row.task == task.name and row.arm == arm.name]
+            tuned = [row for row in mine if row.role == "tune"]
             n, mean, low, high = summary_of_arm(rows, task, arm.name)
-            lost = sum(row.status == "diverged" for row in mine if row.role == "final")
-            chosen = frozen.chosen.get(f"{task.name}/{arm.name}", {})
-            words = " ".join(
-                f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in chosen.items()
-            )
-            lines.append(
-                (
-                    task.name,
-                    arm.label,
-                    task.metric,
-                    mean,
-                    low,
-                    high,
-                    n,
-                    lost,
-                    words or "–",
-                    sum(row.role == "tune" for row in mine),
-                    sum(row.seconds for row in mine),
-                )
-            )
-    columns = ("task", "arm", "metric", "mean", "95 % low", "high", "runs", "diverged", "chosen", "trials", "seconds")
+            lost = [sum(row.status == "diverged" for row in mine if row.role == role) for role in ("final", "tune")]
+            chosen = words_of(frozen.chosen.get(f"{task.name}/{arm.name}", {}))
+            place = f"{task.name} ({task.metric.removeprefix('test/')})"
+            cost = sum(row.seconds for row in mine)
+            trials = Cell(len(tuned), f"{len(tuned)} ({lost[1]} diverged)" if lost[1] else "")
+            lines.append((place, arm.label, mean, low, high, n, lost[0], trials, cost, chosen or "–"))
+    columns = ("task", "arm", "mean", "95 % low", "high", "runs", "diverged", "trials", "seconds", "chosen")
     return Table(columns, lines)
 
 
@@ -60,41 +48,34 @@ def summary_of_arm(rows: Sequence[Row], task: StudyTask, arm: str) -> tuple[int,
 
 
 def numbers_table(judged: Sequence[Judged]) -> Table:
-    """What decided each verdict, and what other methods would have said."""
-    lines = []
-    for each in judged:
-        for place, decision in [("over all tasks", each.overall), *each.by_task.items()]:
-            others = "; ".join(f"{other.method} [{other.low:.4g}, {other.high:.4g}]" for other in decision.others)
-            cell = Cell(str(decision.verdict), tone=TONES[decision.verdict])
-            lines.append(
-                (
-                    each.claim.name,
-                    place,
-                    cell,
-                    effect(decision),
-                    decision.interval.method,
-                    decision.p_supported,
-                    decision.holm_supported,
-                    decision.p_refuted,
-                    decision.holm_refuted,
-                    others,
-                    ", ".join(decision.disagree) or "–",
-                )
-            )
-    columns = (
-        "claim",
-        "where",
-        "verdict",
-        "effect",
-        "decided by",
-        "p supported",
-        "Holm",
-        "p refuted",
-        "Holm ",
-        "beside",
-        "would say otherwise",
-    )
+    """What decided each verdict."""
+    lines = [
+        (
+            each.claim.name,
+            place,
+            Cell(str(decision.verdict), tone=TONES[decision.verdict]),
+            effect(decision),
+            decision.interval.method,
+            decision.p_supported,
+            decision.holm_supported,
+            decision.p_refuted,
+            decision.holm_refuted,
+        )
+        for each, place, decision in _decisions(judged)
+    ]
+    columns = ("claim", "where", "verdict", "effect", "decided by", "p supported", "Holm", "p refuted", "Holm ")
     return Table(columns, lines)
+
+
+def intervals_table(judged: Sequence[Judged]) -> Table:
+    """The intervals that are shown beside those that decided, and what each alone would have said."""
+    lines = []
+    for each, place, decision in _decisions(judged):
+        for other in decision.others:
+            verdict = decision.claim.verdict(other.low, other.high)
+            word = Cell(str(verdict), tone=TONES[verdict]) if other.method in decision.disagree else "the same"
+            lines.append((each.claim.name, place, other.method, other.low, other.high, word))
+    return Table(("claim", "where", "interval", "low", "high", "would say"), lines)
 
 
 def provenance_table(known: Mapping[str, Any]) -> Table:
@@ -104,7 +85,6 @@ def provenance_table(known: Mapping[str, Any]) -> Table:
 
 def runs_table(study: Study, rows: Sequence[Row], link: Link) -> Table:
     """All of them, each with a link to where it can be looked at."""
-    metrics = {name: task.metric for name, task in study.tasks.items()}
     lines = [
         (
             row.task,
@@ -113,8 +93,8 @@ def runs_table(study: Study, rows: Sequence[Row], link: Link) -> Table:
             row.seed,
             row.status,
             row.score,
-            row.value(metrics[row.task]),
-            " ".join(f"{key}={value}" for key, value in row.params.items()),
+            None if row.role == "tune" else row.value(study.tasks[row.task].metric),
+            words_of(row.params),
             row.seconds,
             Cell(row.run, href=link(row.run_id)),
         )
@@ -122,6 +102,12 @@ def runs_table(study: Study, rows: Sequence[Row], link: Link) -> Table:
     ]
     columns = ("task", "arm", "role", "seed", "status", "validation score", "test", "params", "seconds", "run")
     return Table(columns, lines)
+
+
+def _decisions(judged: Sequence[Judged]) -> Iterator[tuple[Judged, str, Decision]]:
+    for each in judged:
+        for place, decision in [("over all tasks", each.overall), *each.by_task.items()]:
+            yield each, place, decision
 
 
 def _flat(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from lorelab.pages.marks import Tone
 from lorelab.pages.numbers import interval, number
@@ -33,11 +34,7 @@ def asked(study: Study, judged: Judged) -> str:
 def facts(decision: Decision, unit: str) -> list[tuple[str, str]]:
     """The numbers that decided, by name. ``unit``: of the estimate, e.g. "margins" or "test/accuracy"."""
     found = [
-        (f"effect A − B, in {unit}", number(decision.estimate, signed=True)),
-        (
-            f"{100 * decision.confidence:.3g} % interval",
-            f"[{number(decision.interval.low, signed=True)}, {number(decision.interval.high, signed=True)}]",
-        ),
+        (f"effect A − B [{100 * decision.confidence:.3g} % interval], in {unit}", effect(decision)),
         ("margin", number(decision.margin)),
         ("seeds per arm", str(decision.n)),
     ]
@@ -49,6 +46,13 @@ def facts(decision: Decision, unit: str) -> list[tuple[str, str]]:
         more = "more than 1,000" if decision.more_seeds is None else str(decision.more_seeds)
         found.append(("more seeds that would probably decide it", more))
     return found
+
+
+def words_of(params: Mapping[str, str | int | float]) -> str:
+    """What was tried or chosen, to four digits."""
+    return " ".join(
+        f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in params.items()
+    )
 
 
 def where_tasks_differ(judged: Judged) -> str:

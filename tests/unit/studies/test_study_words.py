@@ -41,9 +41,9 @@ def test_every_kind_of_claim_between_arms_can_be_asked(kind: Kind) -> None:
 
 
 def test_the_facts_are_those_that_decided() -> None:
-    told = dict(facts(decision(estimate=2.0, n=10, confidence=0.9, margin=1.0), "margins"))
-    assert told["effect A − B, in margins"] == "+2"
-    assert "90 % interval" in told
+    known = decision(estimate=2.0, interval=Interval("t", 1.5, 2.5), n=10, confidence=0.9, margin=1.0)
+    told = dict(facts(known, "margins"))
+    assert told["effect A − B [90 % interval], in margins"] == "+2.0 [+1.5, +2.5]"
     assert told["seeds per arm"] == "10"
 
 
