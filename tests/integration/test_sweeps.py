@@ -254,7 +254,8 @@ def test_replicates_are_confirmed_on_fresh_seeds_and_the_winning_preset_trains(
     lorelab, tmp_path: Path, store_uri: str
 ) -> None:
     done = lorelab("train", "-m", *TINY, "search=default", "search/sampler=grid", "search.seeds=2",
-                   "search.value=worst", "search.confirm_best=1", "search.confirm_seeds=2", "optimizer.lr=0.05,1e-6", "seed=4",
+                   "search.value=worst", "search.confirm_best=1", "search.confirm_seeds=2",
+                   "optimizer.lr=0.05,1e-6", "seed=4",
                    "sweep.name=both", f"paths.outputs={tmp_path / 'outputs'}")  # fmt: skip
     runs = runs_of(store_uri)
     trials = [run for run in runs if "lorelab.confirms" not in run.tags]
