@@ -73,8 +73,7 @@ def _composed(args: argparse.Namespace) -> Composed:
         )
     if resumed := [word for word in args.overrides if word.startswith("resume=")]:
         raise LorelabError(f"found {resumed[0]}; expected a run that begins. Give its overrides instead.")
-    folder = str(Path(args.config_dir).absolute()) if args.config_dir else None
-    (composed,) = compose_all(args.overrides, config_dir=folder)
+    (composed,) = compose_all(args.overrides, config_dir=args.config_dir)
     return composed
 
 
