@@ -158,11 +158,16 @@ def _check(argv: Sequence[str]) -> None:
     validate_all(seen)
 
 
-def _misplaced(argv: Sequence[str], overrides: Sequence[str], folder: str | None) -> Iterator[Problem]:
-    """What each override alone does not tell: several values for one run, a folder that is not there."""
+def no_folder(folder: str | None) -> Iterator[Problem]:
+    """What is wrong with the value of ``--config-dir``."""
     if folder and not Path(folder).is_dir():
         expected = "a folder with groups of options, such as data/mine.yaml"
         yield Problem(f"--config-dir {folder}", f"no folder {Path(folder).absolute()}", expected)
+
+
+def _misplaced(argv: Sequence[str], overrides: Sequence[str], folder: str | None) -> Iterator[Problem]:
+    """What each override alone does not tell: several values for one run, a folder that is not there."""
+    yield from no_folder(folder)
     if not set(argv) & set(_MANY) and not any(text.startswith("hydra.mode=") for text in overrides):
         for text in sweeps(overrides):
             key, _, value = text.partition("=")
