@@ -86,11 +86,9 @@ def survey(
     """
     absent = []
     if config_dir and not Path(config_dir).is_dir():
-        found, expected = (
-            f"no folder {Path(config_dir).absolute()}",
-            "a folder with groups of options, such as data/mine.yaml",
-        )
-        absent, config_dir = [Problem(f"--config-dir {config_dir}", found, expected)], None
+        expected = "a folder with groups of options, such as data/mine.yaml"
+        absent = [Problem(f"--config-dir {config_dir}", f"no folder {Path(config_dir).absolute()}", expected)]
+        config_dir = None
     elif config_dir:
         config_dir = str(Path(config_dir).absolute())
     judge_primary([conf, *([Path(config_dir)] if config_dir else [])], config_name)
