@@ -2,7 +2,7 @@
 
 python -m benchmarks.rerun [PRESET ...]
 
-With two threads, or as many as OMP_NUM_THREADS says. The two presets on example data need them (`lorelab data example`).
+With two threads, or as many as OMP_NUM_THREADS says. The presets on example data need them (`lorelab data example`).
 """
 
 from __future__ import annotations

@@ -141,6 +141,23 @@ def test_a_run_is_repeated_from_its_record(lorelab, store_uri: str, tmp_path: Pa
     assert again[0].params["reproducible"] == "strict"
 
 
+def test_a_task_that_the_data_chose_is_chosen_again(lorelab, store_uri: str, work: Path, tmp_path: Path) -> None:
+    rows = [f"{i / 50},{(i * 7 % 50) / 50},{i * 0.31 + i * i / 90}" for i in range(50)]
+    (work / "own.csv").write_text("\n".join(["a,b,y", *rows]))
+    table = (
+        "data=table",
+        "data.path=own.csv",
+        "data.target=y",
+        "model=mlp",
+        "trainer.max_epochs=2",
+        "trainer.threads=1",
+    )
+    lorelab("train", *table, "task=auto", f"paths.outputs={tmp_path}")
+    (run,) = MLflowStore(store_uri).runs()
+    assert run.tags["lorelab.monitor"] == "val/rmse"
+    assert ": identical" in lorelab("rerun", run.run_id, f"paths.outputs={tmp_path}").stdout
+
+
 def test_another_result_is_told_by_the_exit_status(lorelab, store_uri: str, tmp_path: Path) -> None:
     lorelab("train", *SHORT, f"paths.outputs={tmp_path}")
     store = MLflowStore(store_uri)

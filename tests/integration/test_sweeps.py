@@ -253,8 +253,9 @@ def test_pruned_trials_are_pruned_in_the_store_with_their_checkpoint(sweep, tmp_
 def test_replicates_are_confirmed_on_fresh_seeds_and_the_winning_preset_trains(
     sweep, lorelab, tmp_path: Path, store_uri: str
 ) -> None:
-    done = sweep("search=default", "search/sampler=grid", "search.seeds=2", "search.value=worst", "search.confirm_best=1",
-                 "search.confirm_seeds=2", "optimizer.lr=0.05,1e-6", "seed=4", "sweep.name=both")  # fmt: skip
+    done = sweep("search=default", "search/sampler=grid", "search.seeds=2", "search.value=worst",
+                 "search.confirm_best=1", "search.confirm_seeds=2", "optimizer.lr=0.05,1e-6",
+                 "seed=4", "sweep.name=both")  # fmt: skip
     runs = runs_of(store_uri)
     trials = [run for run in runs if "lorelab.confirms" not in run.tags]
     confirmations = [run for run in runs if "lorelab.confirms" in run.tags]

@@ -45,9 +45,10 @@ def run(args: argparse.Namespace) -> int:
     grounds = study_design.check(study, overrides)
     mark = secrets.token_hex(2) if "force=true" in overrides else ""
     place = args.results / study.name
+    exact = proven(study)  # before anything is trained: it takes a second, and may be wrong
     with interruptible(), study_run(study, grounds, declared, study.name) as parent:
         found = train_all(study, Runner(study.name, grounds, overrides, parent.run_id, mark))
-        known, exact = _facts(study, grounds, overrides), proven(study)
+        known = _facts(study, grounds, overrides)
         frozen = folders.freeze(study, found.judged, found.rows, found.count, found.chosen, known, exact)
         place.mkdir(parents=True, exist_ok=True)
         (place / folders.SPEC).write_text(declared, encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from typing import Any
@@ -155,10 +156,10 @@ def _specs(cfg: DictConfig, targets: Mapping[str, Callable[..., Any]]) -> Iterat
         taken = [getattr(part, "accepts_inputs", None) for part in (task, model)]
         known = [set(kinds) for kinds in taken if kinds is not None]
         kind = min(set.intersection(*known), default=None) if known else None
-    wanted = wanted or min(getattr(task, "accepts_targets", ()), default=None)
-    if kind is None or wanted is None:
+    if kind is None:
         return
-    for classes, size in _SIZES:
+    possible = [wanted] if wanted else sorted(getattr(task, "accepts_targets", ()))  # task=auto takes what comes
+    for wanted, (classes, size) in itertools.product(possible, _SIZES):
         count = getattr(source, "provides_classes", None) or classes
         names = tuple(map(str, range(count))) if wanted in ("class", "token") else ()
         yield DataSpec(

@@ -50,8 +50,8 @@ class CosineHead(nn.Module):
 
 
 class PrejudicedHead(nn.Linear):
-    """Linear, but before it learns it gives one class the probability ``confidence``, whatever it reads: confidently wrong
-    about every example of the others.
+    """Linear, but before it learns it gives one class the probability ``confidence``, whatever it reads: confidently
+    wrong about every example of the others.
 
     The class is drawn after the weights, which are those of a linear head of the same seed, and its bias is raised by
     log(confidence / (1 − confidence) · (K − 1)): exact where all other logits are equal. Raises ``ValueError`` unless
@@ -65,7 +65,7 @@ class PrejudicedHead(nn.Linear):
         favourite = torch.randint(out_features, ())
         raised = math.log(confidence / (1 - confidence) * max(1, out_features - 1))
         with torch.no_grad():
-            self.bias += raised * (torch.arange(out_features) == favourite)
+            self.bias.add_(raised * (torch.arange(out_features) == favourite))
 
 
 class MLPHead(nn.Module):

@@ -25,10 +25,10 @@ def width(values: ArrayLike, scores: ArrayLike, margin: float, mode: Literal["ma
     """
     places, found = np.log10(np.asarray(values, float)), np.asarray(scores, float)
     signed = np.where(np.isfinite(found), found if mode == "max" else -found, -math.inf)
+    if not np.isfinite(signed).any():
+        return 0.0
     order = np.argsort(places)
     above = (signed - (signed.max() - margin))[order]
-    if not math.isfinite(signed.max()):
-        return 0.0
     return float(sum(_good(x, y) for x, y in zip(pairwise(places[order]), pairwise(above), strict=True)))
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from pathlib import Path
 
 from lorelab.pages.chart import Chart
-from lorelab.pages.marks import Axis, Bar, Line, Point, Points, Rule
+from lorelab.pages.marks import Axis, Bar, Line, Point, Points, Rule, Tone
 from lorelab.pages.numbers import number
 from lorelab.pages.page import Code, Figure, Gallery, Heading, Paragraph, Part, Verdict, page
 from lorelab.pages.rows import Rows
@@ -54,14 +55,10 @@ def _best_so_far(summary: Summary) -> Chart:
             known = [*best[-1:], trial.value]
             steps.append(float(step))
             best.append(max(known) if summary.direction == "maximize" else min(known))
-    marks: list[Points | Line | Rule] = [
-        Points(str(status), [
-            Point(step, _shown(trial), f"trial {trial.number}, {trial.status}\n{words_of(trial)}")
-            for step, trial in enumerate(ended, start=1) if trial.status is status
-        ])
-        for status in (TrialStatus.FINISHED, TrialStatus.PRUNED, TrialStatus.DIVERGED)
-        if any(trial.status is status for trial in ended)
-    ]  # fmt: skip
+    groups: dict[str, list[Point]] = {}
+    for step, trial in enumerate(ended, start=1):
+        groups.setdefault(_series(trial), []).append(Point(step, _shown(trial), _said(trial)))
+    marks: list[Points | Line | Rule] = [Points(name, held) for name, held in groups.items()]
     marks.append(Line("best so far", steps, best, step=True))
     return Chart("Value by trial", Axis("trials that ended", whole=True), _axis(summary), marks)
 
@@ -75,9 +72,7 @@ def _response(summary: Summary, each: Dimension) -> Chart | None:
         if value is None or trial.value is None:
             continue
         words = [str(v) for k, v in trial.params.items() if k in _categories(summary) and k != each.key]
-        series = " ".join(words) or ("pruned" if trial.status is TrialStatus.PRUNED else "trials")
-        title = f"trial {trial.number}, {trial.status}\n{words_of(trial)}"
-        groups.setdefault(series, []).append(Point(float(value), _shown(trial), title))
+        groups.setdefault(_series(trial, *words), []).append(Point(float(value), _shown(trial), _said(trial)))
     if not groups:
         return None
     xs = [point.x for points in groups.values() for point in points]
@@ -94,17 +89,30 @@ def _categories(summary: Summary) -> set[str]:
     return {each.key for each in choices if not all(map(_is_number, each.choices))}
 
 
+def _series(trial: Trial, *words: str) -> str:
+    """What diverged has a lane of its own, and needs no series."""
+    return " ".join([*words, *(["pruned"] if trial.status is TrialStatus.PRUNED else [])]) or "trials"
+
+
+def _said(trial: Trial) -> str:
+    """Of a trial, on hovering: how it ended, what it tried, and what each seed scored."""
+    seeds = [f"seed {run.seed}: {'no score' if run.score is None else number(run.score)}" for run in trial.runs]
+    return "\n".join([f"trial {trial.number}, {trial.status}", words_of(trial), *(seeds if len(seeds) > 1 else [])])
+
+
 def _table(summary: Summary) -> Table:
     keys = [each.key for each in summary.dimensions]
-    tones = {TrialStatus.FINISHED: "good", TrialStatus.FAILED: "bad", TrialStatus.DIVERGED: "bad"}
-    rows = []
+    tones: dict[TrialStatus, Tone] = {
+        TrialStatus.FINISHED: "good", TrialStatus.FAILED: "bad", TrialStatus.DIVERGED: "bad",
+    }  # fmt: skip
+    rows: list[list[Cell | str | float | None]] = []
     for trial in summary.trials:
-        values = [trial.params.get(key, "") for key in keys]
-        status = Cell(str(trial.status), tone=tones.get(trial.status, "plain"))  # type: ignore[arg-type]
-        runs = ", ".join(run.name for run in trial.runs)
+        reason = trial.error.strip().splitlines()[-1:]
+        status = Cell(str(trial.status), tone=tones.get(trial.status, "plain"), title="".join(reason))
+        runs = Cell(", ".join(str(run.seed) for run in trial.runs), title="\n".join(run.name for run in trial.runs))
         seconds = sum(run.seconds for run in trial.runs)
-        rows.append((trial.number, status, "" if trial.value is None else trial.value, *values, seconds, runs))
-    return Table(("trial", "status", summary.monitor, *keys, "seconds", "runs"), rows)
+        rows.append([trial.number, status, trial.value, *(trial.params.get(key) for key in keys), seconds, runs])
+    return Table(("trial", "status", summary.monitor, *keys, "seconds", "seeds"), rows)
 
 
 def _shown(trial: Trial) -> float:
@@ -124,14 +132,15 @@ def _is_number(text: str) -> bool:
 
 def write_pages(summary: Summary, folder: Path) -> list[Path]:
     """``sweep.html`` and ``trials.csv`` in ``folder``."""
-    html, csv = folder / "sweep.html", folder / "trials.csv"
+    html, table = folder / "sweep.html", folder / "trials.csv"
     html.write_text(render(summary), encoding="utf-8")
     keys = [each.key for each in summary.dimensions]
-    lines = [",".join(["trial", "status", "value", *keys, "seconds", "run_ids"])]
-    for trial in summary.trials:
-        cells = [trial.number, trial.status, "" if trial.value is None else repr(trial.value)]
-        cells += [trial.params.get(key, "") for key in keys]
-        cells += [f"{sum(run.seconds for run in trial.runs):.3f}", " ".join(run.run_id for run in trial.runs)]
-        lines.append(",".join(f'"{cell}"' if "," in str(cell) else str(cell) for cell in cells))
-    csv.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return [html, csv]
+    with table.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(["trial", "status", "value", *keys, "seconds", "run_ids"])
+        for trial in summary.trials:
+            cells = [trial.number, trial.status, "" if trial.value is None else repr(trial.value)]
+            cells += [trial.params.get(key, "") for key in keys]
+            seconds = sum(run.seconds for run in trial.runs)
+            rows.writerow([*cells, f"{seconds:.3f}", " ".join(run.run_id for run in trial.runs)])
+    return [html, table]

@@ -28,7 +28,7 @@ from lorelab.sweeps.plan import Plan, make_plan
 from lorelab.sweeps.preset import write_preset
 from lorelab.sweeps.report import write_pages
 from lorelab.sweeps.summary import summary_of
-from lorelab.sweeps.workers import Crew, follow_the_sweep, is_worker
+from lorelab.sweeps.workers import Crew, follow_the_sweep, is_worker, workers_for
 
 LOCAL = "hydra_plugins.lorelab.launcher.LocalLauncher"
 
@@ -135,7 +135,7 @@ def _workers(plan: Plan, alone: bool) -> tuple[int, int]:
     """Processes to start (1: none but this one), and the GPUs that they share."""
     if is_worker():
         return 1, 0
-    wanted, share = plan.settings.workers, plan.settings.gpu_share
+    wanted = plan.settings.workers
     if not alone:
         if wanted not in (None, 1):
             found = f"sweep.workers={wanted} with another launcher than hydra/launcher=local"
@@ -144,7 +144,7 @@ def _workers(plan: Plan, alone: bool) -> tuple[int, int]:
     import torch
 
     gpus = 0 if plan.base.trainer.accelerator == "cpu" else torch.cuda.device_count()
-    return wanted or max(1, gpus * int(1 / share)), gpus
+    return workers_for(wanted, gpus, plan.settings.gpu_share), gpus
 
 
 def _launcher(plan: Plan, context: HydraContext, task_function: TaskFunction, config: DictConfig) -> Launcher:

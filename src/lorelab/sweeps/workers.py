@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from lorelab.errors import LorelabError
 from lorelab.sweeps.search import SWEEP
@@ -102,13 +102,24 @@ class Crew:
         return self._hire(worker.number, early)
 
     def _environment(self, number: int) -> Mapping[str, str]:
-        threads = str(max(1, (os.cpu_count() or 1) // self.count))
-        own: dict[str, Any] = {WORKER: str(number), SWEEP: json.dumps(marks())}
-        own |= {name: threads for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS") if name not in os.environ}
-        if self.gpus:
-            visible = os.environ.get("CUDA_VISIBLE_DEVICES", "") or ",".join(map(str, range(self.gpus)))
-            own["CUDA_VISIBLE_DEVICES"] = visible.split(",")[number % self.gpus]
-        return os.environ | own
+        own = {WORKER: str(number), SWEEP: json.dumps(marks())}
+        return os.environ | own | share(number, self.count, self.gpus, os.cpu_count() or 1, os.environ)
+
+
+def share(number: int, count: int, gpus: int, cores: int, environment: Mapping[str, str]) -> dict[str, str]:
+    """What worker ``number`` of ``count`` gets of the machine, as environment variables: its part of the ``cores`` as
+    threads, unless ``environment`` says how many, and one of the ``gpus`` that are visible, in turn."""
+    threads = str(max(1, cores // count))
+    own = {name: threads for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS") if name not in environment}
+    if gpus:
+        visible = environment.get("CUDA_VISIBLE_DEVICES", "") or ",".join(map(str, range(gpus)))
+        own["CUDA_VISIBLE_DEVICES"] = visible.split(",")[number % gpus].strip()
+    return own
+
+
+def workers_for(wanted: int | None, gpus: int, gpu_share: float) -> int:
+    """How many workers: as many as are wanted, else as many as the GPUs take at ``gpu_share`` each, else one."""
+    return wanted or max(1, gpus * int(1 / gpu_share + 1e-9))
 
 
 def _dismiss(processes: Sequence[subprocess.Popen[bytes]]) -> None:

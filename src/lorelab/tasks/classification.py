@@ -34,11 +34,12 @@ class Classification:
     """Cross-entropy over ``data.num_classes`` logits.
 
     ``loss``, in training only: another function of the right class's probability (``tasks.likelihood``); evaluation
-    always reports cross-entropy. ``label_smoothing`` in [0, 1) as in ``torch.nn.functional.cross_entropy``, in training only, of that alone;
-    ``calibration_bins``: equal-width confidence bins of the calibration error. ``class_weights``, in training only: how
-    much an example of each class counts, one positive number per class in the order of ``data.class_names``, or
-    "balanced" for ``N / (C n_c)``, inverse to the class's share of the training split (King and Zeng 2001, as in
-    scikit-learn). Raises ``ValueError`` if the data have no classes or a value is out of range.
+    always reports cross-entropy. ``label_smoothing`` in [0, 1) as in ``torch.nn.functional.cross_entropy``, in training
+    only and of that loss alone; ``calibration_bins``: equal-width confidence bins of the calibration error.
+    ``class_weights``, in training only: how much an example of each class counts, one positive number per class in the
+    order of ``data.class_names``, or "balanced" for ``N / (C n_c)``, inverse to the class's share of the training split
+    (King and Zeng 2001, as in scikit-learn). Raises ``ValueError`` if the data have no classes or a value is out of
+    range.
     """
 
     accepts_inputs: ClassVar[frozenset[str]] = frozenset({"image", "table", "text", "points"})

@@ -15,7 +15,8 @@ LossName = Literal["cross_entropy", "one_minus_p", "one_minus_p_squared"]
 def one_minus_p(logits: Tensor, targets: Tensor) -> Tensor:
     """1 − p of each example: logits ``(B, C)``, classes ``(B,)`` to ``(B,)``; the expected share of errors of a
     classifier that draws its answer."""
-    return -torch.expm1(-F.cross_entropy(logits, targets, reduction="none"))  # exact where p is close to 1
+    # Where p is close to 1, keeps the digits that subtracting it from 1 would lose.
+    return -torch.expm1(-F.cross_entropy(logits, targets, reduction="none"))
 
 
 def one_minus_p_squared(logits: Tensor, targets: Tensor) -> Tensor:

@@ -17,11 +17,11 @@ SIGNS, COSINE = "mechanism/sign_changes", "mechanism/gradient_cosine"
 class Mechanism(Callback):
     """Reports two means over the steps so far, at each evaluation:
 
-    - ``mechanism/sign_changes``, in [0, 1]: the share of units × examples (× positions) whose pre-activation, the input of
-      a module called ``activation``, is above zero before a step and not after it, or the reverse. On the first
+    - ``mechanism/sign_changes``, in [0, 1]: the share of units × examples (× positions) whose pre-activation, the input
+      of a module called ``activation``, is above zero before a step and not after it, or the reverse. On the first
       ``examples`` of the training split, unaugmented, in eval mode.
-    - ``mechanism/gradient_cosine``, in [−1, 1]: the cosine between the gradients of two successive steps, each of its own
-      batch, before clipping. Steps whose gradient is zero count as 0.
+    - ``mechanism/gradient_cosine``, in [−1, 1]: the cosine between the gradients of two successive steps, each of its
+      own batch, before clipping. Steps whose gradient is zero count as 0.
 
     A step costs one more forward pass over the examples. Draws no random numbers.
 

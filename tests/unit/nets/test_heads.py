@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from lorelab.nets.heads import CosineHead, MLPHead
+from lorelab.nets.heads import CosineHead, MLPHead, PrejudicedHead
 
 FEATURES = torch.randn(50, 7, generator=torch.Generator().manual_seed(0)) * 10
 
@@ -77,3 +77,34 @@ def test_two_layer_head_refuses_no_width():
 @pytest.mark.parametrize("head", [nn.Linear(7, 3), CosineHead(7, 3), MLPHead(7, 3)], ids=lambda h: type(h).__name__)
 def test_every_head_keeps_leading_axes_as_language_models_need(head):
     assert head(torch.randn(4, 6, 7)).shape == (4, 6, 3)
+
+
+@pytest.mark.parametrize(("classes", "confidence"), [(2, 0.9), (10, 0.999)])
+def test_prejudiced_head_gives_one_class_its_confidence_whatever_it_reads(classes, confidence):
+    torch.manual_seed(3)
+    head = PrejudicedHead(7, classes, confidence)
+    with torch.no_grad():  # what the bias alone says, with the other logits equal
+        head.bias[head.bias < head.bias.max()] = 0.0
+        head.bias[head.bias.argmax()] = math.log(confidence / (1 - confidence) * (classes - 1))
+    assert head(torch.zeros(1, 7)).softmax(-1).max().item() == pytest.approx(confidence)
+
+
+def test_prejudiced_head_is_the_linear_one_of_its_seed_but_for_one_bias_that_the_seed_draws():
+    favourites = set()
+    for seed in range(20):
+        torch.manual_seed(seed)
+        plain = nn.Linear(7, 10)
+        torch.manual_seed(seed)
+        head = PrejudicedHead(7, 10)
+        torch.testing.assert_close(head.weight, plain.weight)
+        raised = head.bias - plain.bias
+        assert (raised > 1e-6).sum() == 1
+        assert raised.max().item() == pytest.approx(math.log(999 * 9), rel=1e-5)
+        favourites.add(raised.argmax().item())
+    assert len(favourites) > 5
+
+
+@pytest.mark.parametrize("confidence", [0.0, 1.0, math.nan])
+def test_prejudiced_head_refuses_what_is_no_doubt_at_all(confidence):
+    with pytest.raises(ValueError, match=r"confidence=.*between 0 and 1"):
+        PrejudicedHead(7, 3, confidence)

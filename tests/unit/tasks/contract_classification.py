@@ -21,8 +21,8 @@ def reference(task, net, data):
 
 SPEC = DataSpec("sides", "points", (2,), "class", num_classes=3)
 TOYS = {
-    "classification": Toy(
-        task=configured("classification"),
+    name: Toy(
+        task=configured("classification", loss=loss),
         splits=toy_splits(SPEC, normal(600, 2), lambda x: (x[:, 0] > 0) + (x[:, 1] > 0).long()),
         net=ONE_HIDDEN_LAYER,
         score=0.93,
@@ -30,4 +30,5 @@ TOYS = {
         reference=reference,
         augment=Shaken(),
     )
+    for name, loss in (("classification", "cross_entropy"), ("classification by probability", "one_minus_p"))
 }

@@ -54,9 +54,15 @@ def train(splits, judge: Judge, folder: Path | None = None, resume: str = "", **
     tracker = MemoryTracker()
     settings = TrainerSettings(accelerator="cpu", **({"max_epochs": 5, "checkpoint_every_steps": 1} | settings))
     record = fit(
-        learner, DataModule(splits, batch_size=32), settings, tracker=tracker, start=RunStart("r", {}, {}, resume=resume),
-        callbacks=[Pruning(judge, "val/accuracy")], progress=ProgressLine("quiet"), checkpoints=folder,
-    )  # fmt: skip
+        learner,
+        DataModule(splits, batch_size=32),
+        settings,
+        tracker=tracker,
+        start=RunStart("r", {}, {}, resume=resume),
+        callbacks=[Pruning(judge, "val/accuracy")],
+        progress=ProgressLine("quiet"),
+        checkpoints=folder,
+    )
     return tracker, record
 
 
