@@ -73,16 +73,15 @@ def _composed(args: argparse.Namespace) -> Composed:
         )
     if resumed := [word for word in args.overrides if word.startswith("resume=")]:
         raise LorelabError(f"found {resumed[0]}; expected a run that begins. Give its overrides instead.")
-    folder = str(Path(args.config_dir).absolute()) if args.config_dir else None
-    (composed,) = compose_all(args.overrides, config_dir=folder)
+    (composed,) = compose_all(args.overrides, config_dir=args.config_dir)
     return composed
 
 
 def _tracked(composed: Composed, parts: Parts, options: RangeOptions) -> LrRange:
     """The test as a run of its own in the store, closed however it ends."""
-    from lorelab.training.fit import broken_off
     from lorelab.training.interrupts import interruptible
     from lorelab.training.lr_range import lr_range
+    from lorelab.training.opened import broken_off
     from lorelab.training.progress import ProgressLine
 
     start, tracker, progress = _start(composed, parts), parts.tracker, ProgressLine(composed.cfg.progress)
