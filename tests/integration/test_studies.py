@@ -19,8 +19,9 @@ import yaml
 from lorelab.tracking.mlflow_store import MLflowStore
 from lorelab.tracking.protocol import StoredRun
 
+SHORT = ["trainer.threads=1", "data.limit_train=200", "trainer.max_epochs=2"]
 TASK = {
-    "overrides": ["experiment=digits_mlp", "trainer.threads=1", "data.limit_train=200", "trainer.max_epochs=2"],
+    "overrides": ["experiment=digits_mlp", "model/head=linear", *SHORT],
     "metric": "test/accuracy",
     "mode": "max",
     "margin": 0.05,
@@ -152,6 +153,8 @@ def test_in_the_store_a_study_is_a_run_above_its_sweeps_above_their_runs(planted
     assert study.tags["lorelab.verdict.superiority-of-twin"] == "inconclusive"
     assert "equivalence-of-good: supported" in study.tags["lorelab.verdict"]
     assert planted.store.runs(filters={"kind": "study", "verdict.equivalence-of-good": "supported"})
+    shown = planted.lorelab("runs", "kind=study", "--columns", "name,verdict,verdict.superiority-of-good").stdout
+    assert re.search(r"study-planted +superiority-of-good: supported; .* +supported", shown)
     (sweep,) = planted.store.runs(filters={"kind": "sweep", "study": "planted"})
     assert sweep.tags["mlflow.parentRunId"] == study.run_id
     assert {run.tags["mlflow.parentRunId"] for run in planted.trained()} == {sweep.run_id}

@@ -80,9 +80,9 @@ def _composed(args: argparse.Namespace) -> Composed:
 
 def _tracked(composed: Composed, parts: Parts, options: RangeOptions) -> LrRange:
     """The test as a run of its own in the store, closed however it ends."""
-    from lorelab.training.fit import broken_off
     from lorelab.training.interrupts import interruptible
     from lorelab.training.lr_range import lr_range
+    from lorelab.training.opened import broken_off
     from lorelab.training.progress import ProgressLine
 
     start, tracker, progress = _start(composed, parts), parts.tracker, ProgressLine(composed.cfg.progress)

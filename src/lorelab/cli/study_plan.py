@@ -62,9 +62,8 @@ def _earlier(task: StudyTask, store: RunStore | None) -> list[StoredRun]:
     """Finished runs of the task's preset and budget in the store."""
     if store is None:
         return []
-    wanted: Mapping[str, str] = dict(
-        word.split("=", 1) for word in task.overrides if "=" in word and not word.startswith(("~", "+"))
-    )
+    words = [word.partition("=") for word in task.overrides if "=" in word and not word.startswith(("~", "+"))]
+    wanted: Mapping[str, str] = {key.replace("/", "."): value for key, _, value in words}
     return [
         run
         for run in store.runs(filters={**wanted, "status": "finished"}, limit=2000)

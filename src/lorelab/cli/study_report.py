@@ -125,7 +125,8 @@ def _render(study: Study, frozen: Frozen, rows: Sequence[Row], place: Path) -> N
     judged, curves = from_dict(study, frozen.claims), read_curves(place / folders.CURVES)
     (place / folders.REPORT).write_text(render(study, frozen, rows, curves), encoding="utf-8")
     (place / folders.README).write_text(readme(study, frozen, judged), encoding="utf-8")
-    (place / folders.PICTURE).write_text(picture(forest(study, judged[0])), encoding="utf-8")
+    if judged:
+        (place / folders.PICTURE).write_text(picture(forest(study, judged[0])), encoding="utf-8")
 
 
 def _reported(place: Path) -> tuple[Study, Frozen]:

@@ -91,8 +91,8 @@ def survey(
         parsed, problems = parse_all(overrides, loader)
         places = [f"file://{config_dir}"] * bool(config_dir)
         for override in parsed:
-            if override.key_or_group == "hydra.searchpath":
-                places += [str(p) for p in override.value() or () if str(p).startswith("file://")]  # type: ignore[union-attr]
+            if override.key_or_group == "hydra.searchpath" and isinstance(typed := override.value(), list):
+                places += [place for place in map(str, typed) if place not in {*not_folders(typed)}]
         for place in places:  # as Hydra does
             loader.config_search_path.prepend("command-line", place, SearchPathQuery(provider="schema"))
         loader.repository.initialize_sources(loader.config_search_path)

@@ -92,7 +92,9 @@ def check_key(override: Override, base: DictConfig, choices: Sequence[str]) -> I
         parent = ".".join(parts[:depth])
         close = nearest(part, [key for key in keys if not key.startswith("_")])
         under = f" under '{parent}'" if parent else " at the top level"
-        chosen = f" (with {' '.join(choices)})" if choices else ""
+        tops = {choice: choice.lstrip("+~").partition("=")[0].partition("/")[0] for choice in choices}
+        about = [choice for choice, top in tops.items() if top in (parts[0], "data") or top not in base]
+        chosen = f" (with {' '.join(about)})" if about else ""
         advice = "; ".join(filter(None, [close, f"+{override.input_line} to add a new key"]))
         yield Problem(f"override {override.input_line}", f"no key '{part}'{under}{chosen}", "an existing key", advice)
         return

@@ -82,8 +82,8 @@ def validate(cfg: DictConfig, origin: Origin, unknown: Set[str] = frozenset()) -
     problems += _check_plain(cfg, origin, flawed)
     unfit = dict(_check_kinds(cfg, targets, origin))
     problems += rehearse(cfg, targets, flawed | unfit.keys(), origin)
-    if not flawed & {"trainer", "optimizer"}:
-        problems += _check_combinations(cfg, origin)
+    if "trainer" not in flawed:
+        problems += _check_combinations(cfg, flawed, origin)
     problems += unfit.values()
     if problems:
         raise ConfigError(problems)
@@ -221,7 +221,7 @@ def _check_kinds(
             yield part, Problem(origin.of(part), found, expected, f"another {part}=... or another data=...")
 
 
-def _check_combinations(cfg: DictConfig, origin: Origin) -> Iterator[Problem]:
+def _check_combinations(cfg: DictConfig, flawed: Set[str], origin: Origin) -> Iterator[Problem]:
     """Values that are each right and do not go together."""
     import torch
 
@@ -229,6 +229,7 @@ def _check_combinations(cfg: DictConfig, origin: Origin) -> Iterator[Problem]:
     if (
         str(trainer.precision).endswith("-mixed")
         and trainer.gradient_clip_val is not None
+        and "optimizer" not in flawed
         and cfg.optimizer.get("fused")
     ):
         yield Problem(

@@ -85,6 +85,10 @@ class DataModule(LightningDataModule):
             self._held[key] = Split(inputs, split.targets.to(key[1]))
         return self._held[key]
 
+    def share(self, other: DataModule) -> None:
+        """Takes over the splits of ``other``, which must hold the same data, and what it holds of them on devices."""
+        self.splits, self._held = other.splits, other._held
+
     def describe(self, folder: Path) -> None:
         """Writes what was understood of the data below ``folder``: summary as text and JSON, images as thumbnails."""
         folder.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lorelab.pages.marks import SIGNS
 from lorelab.studies.exact import proven_from
-from lorelab.studies.folder import Frozen
+from lorelab.studies.folder import PICTURE, Frozen
 from lorelab.studies.judge import Judged
 from lorelab.studies.proofs import markdown
 from lorelab.studies.report import commands, contradicted
@@ -33,7 +33,8 @@ def readme(study: Study, frozen: Frozen, judged: Sequence[Judged]) -> str:
             lines.append(f"| {task} ({metric}) | {effect(decision)} | {decision.margin:g} | {decision.verdict} |")
         lines += [f"| over all tasks, in margins | {effect(each.overall)} | 1 | {verdict} |", ""]
     lines += markdown(proven_from(study, frozen.identities))
-    lines += [f"![{study.title}](verdict.svg)", "", "## Repeat it", "", "```console"]
+    lines += [f"![{study.title}]({PICTURE})", ""] if judged else []
+    lines += ["## Repeat it", "", "```console"]
     lines += [f"$ {line}" for line in commands(study, frozen).splitlines()]
     lines += ["```", "", "## What would change our mind", "", study.change or contradicted(judged), ""]
     cost, commits = frozen.facts["cost"], ", ".join(str(commit)[:12] for commit in frozen.facts["commits"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from lorelab.pages.page import Code, Details, Figure, Gallery, Heading, Paragraph, Part, Verdict, page
 from lorelab.studies.curves import Curve
@@ -73,11 +74,21 @@ def commands(study: Study, frozen: Frozen) -> str:
 def _verdicts(study: Study, judged: Sequence[Judged]) -> Iterator[Part]:
     for each in judged:
         whole = each.overall
-        said = [("claim", asked(study, each)), *facts(whole, "margins, over all tasks")]
+        said = [("claim", asked(study, each)), *_facts(study, each)]
         yield Verdict(each.claim.says, str(whole.verdict).capitalize(), TONES[whole.verdict], said)
         yield Paragraph(where_tasks_differ(each))
         if disagreement := where_intervals_disagree(each):
             yield Paragraph(disagreement)
+
+
+def _facts(study: Study, judged: Judged) -> list[tuple[str, str]]:
+    """In margins over all tasks; in the metric's own unit where there is but one task."""
+    if len(judged.by_task) > 1:
+        return facts(judged.overall, "margins, over all tasks")
+    (name, decision), whole = next(iter(judged.by_task.items())), judged.overall
+    own = replace(decision, holm_supported=whole.holm_supported, holm_refuted=whole.holm_refuted)
+    unit = "decades" if judged.claim.grid else judged.claim.measured(study.tasks[name]).metric
+    return facts(own, unit)
 
 
 def _training(study: Study, rows: Sequence[Row], curves: Sequence[Curve]) -> Iterator[Part]:

@@ -93,7 +93,7 @@ def runs_table(study: Study, rows: Sequence[Row], link: Link) -> Table:
             row.seed,
             row.status,
             row.score,
-            None if row.role == "tune" else row.value(study.tasks[row.task].metric),
+            row.value(study.tasks[row.task].metric) if row.role == "final" else None,
             words_of(row.params),
             row.seconds,
             Cell(row.run, href=link(row.run_id)),

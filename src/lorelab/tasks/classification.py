@@ -84,7 +84,7 @@ class Classification:
         self.mode: Mode = mode
         self.out_features = data.num_classes
         self.loss_name: LossName = loss
-        self.label_smoothing = label_smoothing
+        self.label_smoothing: float | Tensor = label_smoothing
         self.calibration_bins = calibration_bins
         self.class_names = data.class_names or tuple(map(str, range(data.num_classes)))
         self.data_name = data.name
@@ -100,10 +100,14 @@ class Classification:
                 # The type first: a Mac's GPU takes no float64.
                 weight = self.class_weights = weight.to(logits.dtype).to(logits.device)
             weight = weight.to(logits.dtype)
-        if self.loss_name == "cross_entropy":
-            return F.cross_entropy(logits, batch.targets, weight, label_smoothing=self.label_smoothing)
-        each = LOSSES[self.loss_name](logits, batch.targets)
-        return each.mean() if weight is None else each @ weight[batch.targets] / weight[batch.targets].sum()
+        if self.loss_name != "cross_entropy":
+            each = LOSSES[self.loss_name](logits, batch.targets)
+            return each.mean() if weight is None else each @ weight[batch.targets] / weight[batch.targets].sum()
+        smoothing = self.label_smoothing
+        if isinstance(smoothing, Tensor):  # one member's of many trained as one; the loss is linear in it
+            none, full = (F.cross_entropy(logits, batch.targets, weight, label_smoothing=s) for s in (0.0, 1.0))
+            return none.lerp(full, smoothing)
+        return F.cross_entropy(logits, batch.targets, weight, label_smoothing=smoothing)
 
     def evaluate(self, net: Net, batch: Batch, metrics: MetricCollection) -> Tensor:
         """Updates ``metrics`` with probabilities and returns the mean cross-entropy, shape ``()``, without smoothing

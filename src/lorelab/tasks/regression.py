@@ -60,7 +60,7 @@ class Regression:
         self.mode: Mode = mode
         self.out_features = 1
         self.loss_name = loss
-        self.huber_delta = huber_delta
+        self.huber_delta: float | Tensor = huber_delta
         self.target_mean = data.target_mean
         self.target_std = data.target_std
         self.data_name = data.name
@@ -102,7 +102,10 @@ class Regression:
         if self.loss_name == "mae":
             return F.l1_loss(values, targets)
         if self.loss_name == "huber":
-            return F.huber_loss(values, targets, delta=self.huber_delta)
+            delta = self.huber_delta
+            if isinstance(delta, Tensor):  # one member's of many trained as one
+                return delta**2 * F.huber_loss(values / delta, targets / delta)
+            return F.huber_loss(values, targets, delta=delta)
         return F.mse_loss(values, targets)
 
 

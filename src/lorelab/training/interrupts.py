@@ -44,9 +44,9 @@ class Signals:
         for signum, handler in self.handlers.items():
             signal.signal(signum, handler)
 
-    def left(self) -> float:
-        """Seconds that closing may still take after a signal; never less than a moment."""
-        return max(0.5, END_SECONDS - (time.monotonic() - self.came))
+    def left(self, among: int = 1) -> float:
+        """Seconds that closing may still take after a signal; never less than a moment for all of ``among`` runs."""
+        return max(0.5 / among, END_SECONDS - (time.monotonic() - self.came))
 
     def wait(self) -> None:
         """From here to ``release`` signals are graceful, one that is pending already included."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,7 @@ class Learner(LightningModule):
         self._losses: list[Tensor] = []
         self._epoch_start = self._batches_read = 0
         self._eval_metrics: MetricCollection | None = None
+        self._eval_device: torch.device | None = None
         self._eval_loss: list[tuple[Tensor, int]] = []
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -175,9 +176,9 @@ class Learner(LightningModule):
         self.test_metrics = scalars | per_class | self._judged("test")
 
     def _begin_evaluation(self) -> None:
-        if self._eval_metrics is None:
-            self._eval_metrics = self.task.metrics()
-        self._eval_metrics.to(self.device).reset()
+        if self._eval_metrics is None or self._eval_device != self.device:  # to move them costs more than to reset
+            self._eval_metrics, self._eval_device = self.task.metrics().to(self.device), self.device
+        self._eval_metrics.reset()
         self._eval_loss = []
 
     def _evaluate(self, batch: Batch) -> None:
@@ -220,6 +221,11 @@ class Learner(LightningModule):
             return
         values = torch.stack(self._losses).float().tolist()
         self._losses.clear()
+        self.note_losses(values)
+
+    def note_losses(self, values: Sequence[float]) -> None:
+        """Reports the mean of the next batches' losses, at the step they reach; or ``Diverged`` at the first that is
+        not finite."""
         # Counted in batches: `global_step` lags while a batch is still under way.
         per_step, first = self.trainer.accumulate_grad_batches, self._batches_read
         self._batches_read += len(values)

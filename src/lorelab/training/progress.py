@@ -24,6 +24,12 @@ class ProgressLine:
         self._latest: dict[str, float] = {}
         self._keys: tuple[str, ...] = ()
 
+    def of_one(self) -> ProgressLine:
+        """For one of many runs that share this line: shows nothing but the run's outcome."""
+        one = _Outcome(stream=self.stream)
+        one.mode = self.mode
+        return one
+
     def start(self, name: str, total_steps: int, monitor: str = "val/loss") -> None:
         """Begins to count time for the run ``name`` of ``total_steps`` optimiser steps, of which it will show the
         training loss and ``monitor``."""
@@ -65,6 +71,11 @@ class ProgressLine:
     def _write(self, text: str) -> None:
         self.stream.write(text)
         self.stream.flush()
+
+
+class _Outcome(ProgressLine):
+    def update(self, metrics: Mapping[str, float], step: int) -> None:
+        pass
 
 
 def clock(seconds: float) -> str:

@@ -26,6 +26,8 @@ class Pruning(Callback):
     last evaluation of the budget nothing is left to save, and the run is not pruned.
     """
 
+    stackable = True
+
     def __init__(self, reporter: TrialReporter, monitor: str) -> None:
         self.reporter, self.monitor = reporter, monitor
         self.evaluations = 0

@@ -29,6 +29,12 @@ def test_an_unknown_option_of_a_group_names_the_nearest_option() -> None:
     assert "did you mean 'fashion_mnist'" in message
 
 
+def test_a_group_is_left_out_by_a_tilde_and_not_by_null() -> None:
+    message = refused("search/pruner=null", "search=lr")
+    assert "override search/pruner=null\n  found:    null" in message
+    assert "~search/pruner leaves the group out" in message
+
+
 def test_a_key_must_exist_under_every_swept_choice() -> None:
     message = refused("optimizer=adam,sgd", "optimizer.nesterov=true")
     assert "no key 'nesterov' under 'optimizer' (with optimizer=adam)" in message

@@ -253,6 +253,13 @@ def test_a_part_that_was_removed_hides_no_mistake_elsewhere() -> None:
     assert message.startswith("The configuration has 4 problems")
 
 
+def test_a_wrong_optimiser_does_not_hide_that_a_device_is_not_here(monkeypatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    message = refused_whole("trainer=gpu", "optimizer.lr=fast")
+    assert message.startswith("The configuration has 2 problems")
+    assert "gpu, but PyTorch finds none" in message
+
+
 def test_a_missing_value_hides_no_mistake_beside_it() -> None:
     message = refused_whole("optimizer.lr=???", "optimizer.weight_decay=much", "data=table")
     assert message.startswith("The configuration has 4 problems")

@@ -113,7 +113,7 @@ def test_what_auto_stands_for_is_a_design_that_can_be_looked_at() -> None:
         ("claims", {"better": {}}, "claims", "a list of claims"),
         ("claims", [], "claims", "a list of claims"),
         ("claims.0.name", "same", "claims.same", "a name of its own"),
-        ("claims.0.kind", "exact", "claims.better.kind", "superiority"),
+        ("claims.0.kind", "better", "claims.better.kind", "superiority"),
         ("claims.0.a", "adam", "claims.better.a", "one of a, b"),
         ("claims.0.b", "a", "claims.better.b", "another arm"),
         ("claims.0.says", "  ", "claims.better.says", "put to the test"),

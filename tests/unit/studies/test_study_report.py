@@ -100,6 +100,16 @@ def test_disagreement_between_intervals_is_said_beside_the_verdict() -> None:
     assert page.index("over all tasks: BCa bootstrap") < page.index("Task by task")
 
 
+def test_the_effect_is_in_margins_over_several_tasks_and_in_the_metrics_unit_on_one(document: str) -> None:
+    names = [text for tag, text in Reader(document).texts if tag == "dt" and text.startswith("effect")]
+    assert names == [
+        "effect A − B [95 % interval], in margins, over all tasks",
+        "effect A − B [90 % interval], in test/accuracy",
+    ]
+    texts = [text for _, text in Reader(document).texts]
+    assert texts[texts.index(names[1]) + 3] == "0.05", "its margin, in the same unit"
+
+
 def test_an_arms_row_holds_mean_interval_choice_and_cost(document: str) -> None:
     n, mean, low, high = summary_of_arm(rows(), result()[0].tasks["digits"], "a")
     assert n == 3

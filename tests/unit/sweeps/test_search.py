@@ -66,10 +66,9 @@ def theirs(sampler, total: int, *dimensions: Dimension, value=bowl) -> list[dict
     return [trial.params for trial in study.trials]
 
 
-@pytest.mark.parametrize("seed", [0, 3])
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize(("name", "seed"), [*((name, 0) for name in SAMPLERS), ("tpe", 3)])
 def test_one_worker_proposes_what_optuna_itself_proposes(folder, searches, name: str, seed: int) -> None:
-    sampler, trials = searches("search=default", f"search/sampler={name}").sampler, 12 if name == "gp" else 24
+    sampler, trials = searches("search=default", f"search/sampler={name}").sampler, 11 if name == "gp" else 20
     ours = searched(opened(folder, sampled(sampler, seed=seed)), trials)
     assert ours == theirs(sampler(seed=seed), trials, LR)
     assert min(map(bowl, ours)) < 0.2**2  # within a fifth of a decade of the optimum
@@ -81,8 +80,8 @@ def test_an_evolution_strategy_in_two_dimensions_does_so_too(folder, searches) -
     def value(params) -> float:
         return bowl(params) + params["x"] ** 2
 
-    ours = searched(opened(folder, sampled(sampler, LR, other)), 30, value)
-    assert ours == theirs(sampler(seed=0), 30, LR, other, value=value)
+    ours = searched(opened(folder, sampled(sampler, LR, other)), 16, value)
+    assert ours == theirs(sampler(seed=0), 16, LR, other, value=value)
 
 
 def test_a_startup_sampler_proposes_first_and_the_sampler_learns_from_it(folder, searches) -> None:
@@ -152,13 +151,15 @@ def test_a_conditional_key_is_there_only_where_it_applies(folder, searches) -> N
     for name in ("tpe", "random"):
         sampler = searches("search=default", f"search/sampler={name}").sampler
         search = Search(folder, name, "minimize", proposals=sampled(sampler, MOMENTUM, OPTIMIZER, LR))
-        points = searched(search, 20)
+        points = searched(search, 14)
         assert {point["optimizer"] for point in points} == {"adam", "sgd"}
         assert all(("momentum" in point) == (point["optimizer"] == "sgd") for point in points)
 
 
-@pytest.mark.parametrize("direction", ["minimize", "maximize"])
-@pytest.mark.parametrize("name", ["tpe", "gp", "cmaes", "random", "sobol"])
+@pytest.mark.parametrize(
+    ("name", "direction"),
+    [("tpe", "maximize"), ("gp", "minimize"), ("cmaes", "minimize"), ("random", "maximize"), ("sobol", "minimize")],
+)
 def test_a_diverged_trial_is_a_value_that_samplers_go_on_with(folder, searches, name: str, direction: str) -> None:
     sampler = searches("search=default", f"search/sampler={name}").sampler
     other = Dimension("x", "float", low=-1.0, high=1.0)
@@ -185,16 +186,24 @@ def test_a_grid_is_gone_through_in_order_and_no_further(folder) -> None:
     assert [trial.number for trial in search.claim(6)] == [5]
 
 
+def left_by(folder, lines: list[bytes]):
+    """A folder in which a process wrote these lines and died."""
+    left = folder / str(len(lines))
+    left.mkdir()
+    (left / JOURNAL).write_bytes(b"".join(lines))
+    return left
+
+
 def test_a_grid_goes_on_after_a_process_that_died_between_two_lines_of_its_journal(folder, dead) -> None:
     first = opened(folder)
     first._me = dead
     first.claim(2, most=2)
     lines = (folder / JOURNAL).read_bytes().splitlines(keepends=True)
     for kept in range(1, len(lines)):
-        (folder / JOURNAL).write_bytes(b"".join(lines[:kept]))
-        points = searched(opened(folder), 4)
-        assert [point["lr"] for point in points] == pytest.approx([1.0, 0.1, 0.01, 0.001]), lines[kept - 1]
-        assert all(trial.status is TrialStatus.FINISHED for trial in opened(folder).trials())
+        again = opened(left_by(folder, lines[:kept]))
+        points = searched(again, 3)
+        assert [point["lr"] for point in points] == pytest.approx([1.0, 0.1, 0.01]), lines[kept - 1]
+        assert all(trial.status is TrialStatus.FINISHED for trial in again.trials())
 
 
 def test_a_search_goes_on_after_a_process_that_died_between_two_lines_of_its_journal(folder, dead, searches) -> None:
@@ -204,10 +213,9 @@ def test_a_search_goes_on_after_a_process_that_died_between_two_lines_of_its_jou
     first.claim(2, most=2)
     lines = (folder / JOURNAL).read_bytes().splitlines(keepends=True)
     for kept in range(1, len(lines)):
-        (folder / JOURNAL).write_bytes(b"".join(lines[:kept]))
-        points = searched(opened(folder, known), 4)
+        points = searched(opened(left_by(folder, lines[:kept]), known), 3)
         assert all(set(point) == {"optimizer", "lr"} for point in points)
-        assert len({point["lr"] for point in points}) == 4
+        assert len({point["lr"] for point in points}) == 3
 
 
 def test_a_journal_that_was_cut_short_within_a_line_is_mended(folder) -> None:

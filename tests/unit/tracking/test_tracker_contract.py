@@ -120,3 +120,13 @@ def test_one_tracker_writes_run_after_run(bench: Bench) -> None:
     assert first != second
     assert bench.history(second, "only/second") == [(0, 2.0)]
     assert bench.history(second, "only/first") == []
+
+
+def test_runs_that_were_begun_are_found_by_their_tags_and_parameters_whatever_their_end(bench: Bench) -> None:
+    begun = []
+    for status in (RunStatus.PRUNED, RunStatus.KILLED):
+        begun.append(bench.tracker.start(START))
+        bench.tracker.finish(ended(begun[-1], status))
+    found = bench.tracker.begun({"lorelab.sweep": "s1", "seed": "0"})
+    assert [run.run_id for run in found] == (begun[::-1] if bench.store is not None else []), "memory outlives nothing"
+    assert bench.tracker.begun({"lorelab.sweep": "s1", "seed": "1"}) == []

@@ -14,7 +14,7 @@ from lorelab.nets.mlp import MLP
 from lorelab.records import RunStart, RunStatus
 from lorelab.tasks.classification import Classification
 from lorelab.tracking.memory import MemoryTracker
-from lorelab.training import fit as module
+from lorelab.training import opened
 from lorelab.training.fit import fit
 from lorelab.training.interrupts import Interrupted
 from lorelab.training.learner import Learner
@@ -76,7 +76,7 @@ def test_a_signal_while_a_run_is_being_closed_waits_until_it_is_closed_whole(spl
     def draw(*_args, **_options) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(module, "draw_curves", draw)
+    monkeypatch.setattr(opened, "draw_curves", draw)
     tracker = MemoryTracker()
     with pytest.raises(Interrupted, match="SIGTERM"):
         run(*parts(splits), tracker, max_epochs=1)
