@@ -14,6 +14,9 @@ from lorelab.studies.location import student_t
 from lorelab.studies.spec import Grid, Picture, Study, StudyTask
 from lorelab.studies.table import Row
 
+SHOWN = 15
+"""Margins below the best that the response to a key is shown for."""
+
 
 def measured(study: Study, rows: Sequence[Row]) -> Iterator[Part]:
     """For a study's page; nothing where there is nothing."""
@@ -22,7 +25,8 @@ def measured(study: Study, rows: Sequence[Row]) -> Iterator[Part]:
         yield Heading("Response to fixed values")
         yield Gallery([Figure(response(study, study.tasks[task], grid, rows)) for task, grid in grids])
         yield Paragraph(
-            "Validation score, mean over seeds with 95 % intervals (Student's t) of the runs that did not diverge; "
+            "Validation score down to 15 margins below the best: mean over seeds with 95 % intervals (Student's t) of the "
+            "runs that did not diverge; "
             "where fewer than two are left, the curve is broken. The range of good values is measured seed by seed."
         )
     drawn = [Figure(declared(study, picture, rows), picture.says) for picture in study.pictures]
@@ -36,14 +40,13 @@ def response(study: Study, task: StudyTask, grid: Grid, rows: Sequence[Row]) -> 
     mine = [
         row for row in rows if (row.role, row.task) == ("grid", task.name) and row.params.get(grid.key) in grid.values
     ]
-    marks: list[Mark] = []
+    marks: list[Line] = []
     for name, arm in study.arms.items():
         held = [row for row in mine if row.arm == name]
         if held:
             found = [[row.score for row in held if row.params[grid.key] == value] for value in grid.values]
             marks.append(_line(arm.label, grid.values, found))
-    mode = mine[0].score_mode if mine else task.mode
-    axis = Axis(mine[0].score_name if mine else "score", better="higher" if mode == "max" else "lower")
+    axis = _near_the_best(mine[0].score_name if mine else "score", marks, task)
     return Chart(f"{task.name}: response to {grid.key}", Axis(grid.key, log=True), axis, marks)
 
 
@@ -56,6 +59,16 @@ def declared(study: Study, picture: Picture, rows: Sequence[Row]) -> Chart:
         found = [[row.value(picture.metric) for row in held if row.task == task] for task, _ in places]
         marks.append(_line(arm.label, [place for _, place in places], found))
     return Chart(picture.title, Axis(picture.x), Axis(picture.metric), marks)
+
+
+def _near_the_best(label: str, lines: Sequence[Line], task: StudyTask) -> Axis:
+    """Some margins from the best mean: far worse ones, of an error without bounds, would flatten all that matters."""
+    means = [value for line in lines for value in line.y if math.isfinite(value)]
+    if task.mode == "max":
+        best = max(means, default=0.0)
+        return Axis(label, low=best - SHOWN * task.margin, high=best + 2 * task.margin)
+    best = min(means, default=0.0)
+    return Axis(label, low=best - 2 * task.margin, high=best + SHOWN * task.margin, better="lower")
 
 
 def _line(label: str, x: Sequence[float], found: Sequence[Sequence[float]]) -> Line:

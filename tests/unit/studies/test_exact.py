@@ -14,7 +14,7 @@ from lorelab.studies.exact import prove, proven_from
 from lorelab.studies.folder import freeze, read_verdict, write_verdict
 from lorelab.studies.index import render_index
 from lorelab.studies.judge import judge
-from lorelab.studies.measured import declared, measured
+from lorelab.studies.measured import declared, measured, response
 from lorelab.studies.reading import parse
 from lorelab.studies.readme import readme
 from lorelab.studies.report import render
@@ -145,3 +145,20 @@ def test_a_declared_picture_shows_means_over_seeds_where_the_tasks_stand() -> No
     assert len(list(measured(known, table))) == 2  # a heading and the gallery
     with pytest.raises(ConfigError, match=r"pictures\.0\.tasks"):
         parse("w", plain(pictures=[picture | {"tasks": {"cars": 1}}]), "smoke", "w.yaml")
+
+
+def test_the_response_to_a_grid_is_shown_near_the_best_of_the_means() -> None:
+    claim = {"name": "wider", "kind": "superiority", "a": "a", "b": "b", "tasks": ["houses"], "says": "Wider.",
+             "over": {"optimizer.lr": [0.01, 0.1, 1.0]}, "margin": 0.5}  # fmt: skip
+    known = parse("w", plain(seeds=2, claims=[claim]), "smoke", "w.yaml")
+    table = [
+        row("houses", arm, seed, value, role="grid", params={"optimizer.lr": rate}, metrics={})
+        for arm in "ab"
+        for seed in range(2)
+        for rate, value in ((0.01, 50.0), (0.1, 52.0 + seed), (1.0, 1e9 if seed else math.nan))
+    ]
+    chart = response(known, known.tasks["houses"], known.claims[0].grid, table)
+    assert (chart.y.label, chart.y.low, chart.y.high, chart.y.better) == ("val/rmse", 46.0, 80.0, "lower")
+    assert list(chart.marks[0].y[:2]) == [50.0, 52.5]
+    assert math.isnan(chart.marks[0].y[2])  # one run is left: no mean over seeds
+    assert len(list(measured(known, table))) == 3
