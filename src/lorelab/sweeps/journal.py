@@ -36,6 +36,7 @@ def storage(folder: Path, where: str = "journal") -> Any:
 def _open(folder: Path, where: str) -> Any:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    warnings.filterwarnings("ignore", module="optuna")  # of trials that diverged, of keys too few trials have
     if where == "journal":
         path = folder / JOURNAL
         lock: Any = _Lock(path)

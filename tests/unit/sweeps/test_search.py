@@ -156,6 +156,7 @@ def test_a_conditional_key_is_there_only_where_it_applies(folder, searches) -> N
         assert all(("momentum" in point) == (point["optimizer"] == "sgd") for point in points)
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
     ("name", "direction"),
     [("tpe", "maximize"), ("gp", "minimize"), ("cmaes", "minimize"), ("random", "maximize"), ("sobol", "minimize")],
