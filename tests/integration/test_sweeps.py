@@ -1,6 +1,5 @@
 """Sweeps through the command line: what they do, what they leave behind, and how they go on."""
 
-import json
 import math
 import re
 import shlex
@@ -11,7 +10,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lorelab.sweeps.folder import read
 from lorelab.sweeps.summary import summary_of
 from lorelab.tracking.mlflow_client import connect
 from lorelab.tracking.mlflow_store import MLflowStore
@@ -118,11 +116,6 @@ def test_a_grid_that_was_stopped_does_what_is_missing_when_started_again(
     assert f"{summary.name}: 3 finished" in done.stdout
     assert f"best: trial {summary.best.number}, optimizer.lr=" in done.stdout
 
-    again = sweep(*command)
-    assert {run.run_id for run in runs_of(store_uri)} == {run.run_id for run in runs}
-    assert [trial.attempts for trial in summary_of(folder).trials] == [1, 2, 1]
-    assert "3 finished" in again.stdout
-
 
 def test_a_sweep_is_one_run_in_the_store_with_its_trials_as_children(
     sweep, lorelab, store_uri: str, tmp_path: Path
@@ -224,7 +217,7 @@ def test_a_trial_that_crashes_is_kept_with_its_traceback_and_the_others_finish(
 def test_a_sweep_that_only_fails_gives_up_and_goes_on_when_started_again(
     sweep, work: Path, tmp_path: Path, store_uri: str
 ) -> None:
-    command = ("optimizer.lr=0.01,0.02,0.03,0.04", "sweep.max_failures=2", fault(work, "all crash"))
+    command = ("optimizer.lr=0.01,0.02,0.03", "sweep.max_failures=2", fault(work, "all crash"))
     done = sweep(*command, check=False)
     assert done.returncode == 1
     assert statuses(tmp_path) == ["failed", "failed"]
@@ -232,7 +225,7 @@ def test_a_sweep_that_only_fails_gives_up_and_goes_on_when_started_again(
     assert parent_of(store_uri).status == "failed"
     fault(work, None)
     assert sweep(*command, check=False).returncode == 1  # two failed, and are said again
-    assert statuses(tmp_path) == ["failed", "failed", "finished", "finished"]
+    assert statuses(tmp_path) == ["failed", "failed", "finished"]
     assert parent_of(store_uri).status == "finished"
 
 
@@ -254,8 +247,8 @@ def test_replicates_are_confirmed_on_fresh_seeds_and_the_winning_preset_trains(
     lorelab, tmp_path: Path, store_uri: str
 ) -> None:
     done = lorelab("train", "-m", *TINY, "search=default", "search/sampler=grid", "search.seeds=2",
-                   "search.value=worst", "search.confirm_best=1", "search.confirm_seeds=2", "optimizer.lr=0.05,1e-6", "seed=4",
-                   "sweep.name=both", f"paths.outputs={tmp_path / 'outputs'}")  # fmt: skip
+                   "search.value=worst", "search.confirm_best=1", "search.confirm_seeds=2", "optimizer.lr=0.05,1e-6",
+                   "seed=4", "sweep.name=both", f"paths.outputs={tmp_path / 'outputs'}")  # fmt: skip
     runs = runs_of(store_uri)
     trials = [run for run in runs if "lorelab.confirms" not in run.tags]
     confirmations = [run for run in runs if "lorelab.confirms" in run.tags]
@@ -301,7 +294,7 @@ def test_wilcoxon_spares_the_seeds_of_a_trial_that_is_worse_seed_by_seed(sweep, 
 
 
 def test_momentum_is_a_question_for_sgd_alone(sweep, tmp_path: Path) -> None:
-    sweep("search=optimizer", "search/sampler=random", "search.trials=5", "search.startup_trials=0",
+    sweep("search=optimizer", "search/sampler=random", "search.trials=2", "search.startup_trials=0",
           "search.confirm_best=0", "tracker=none")  # fmt: skip
     trials = summary_of(only(tmp_path)).trials
     assert {trial.params["optimizer"] for trial in trials} == {"adam", "sgd"}
@@ -310,26 +303,17 @@ def test_momentum_is_a_question_for_sgd_alone(sweep, tmp_path: Path) -> None:
     assert (only(tmp_path) / "sweep.html").is_file()  # without a store, too
 
 
-def test_the_data_say_whether_small_is_better(lorelab, tmp_path: Path) -> None:
-    lorelab("train", "-m", "data=diabetes", "task=auto", "trainer.max_epochs=1", "tracker=none", "model.width=8",
-            "optimizer.lr=0.01,1e-6", f"paths.outputs={tmp_path / 'outputs'}")  # fmt: skip
-    summary = summary_of(only(tmp_path))
-    assert summary.direction == "minimize"
-    assert summary.best.value == min(trial.value for trial in summary.trials)
-
-
 REFUSED = [
     (["search=lr"], ["expected: many runs"]),
     (["-m", "search=lr", "+search.space={optimizer.lrr:'interval(0,1)'}"], ["no key 'lrr' under 'optimizer'"]),
     (["-m", "search=lr", "optimizer.lr=interval(-1,1)", "search.trials=0", "sweep.workers=0"],
      ["Invalid learning rate: -1.0", "trials must be at least 1", "workers must be at least 1"]),
-    (["-m", "search=lr", "search.direction=up", "sweep.name=a/b"], ["search.direction", "usable as a folder"]),
     (["-m", "search=lr", "search/sampler=tpee"], ["search/sampler=tpee", "tpe"]),
-    (["-m", "search=lr", "search.sampler.candidates=3"], ["no key 'candidates' under 'search.sampler'"]),
     (["-m", "search=optimizer", "search.conditions={optimizer.momentum:'optimizer=sdg'}"], ["did you mean 'sgd'?"]),
     (["-m", "search=lr", "optimizer.lr=shuffle(0.1,0.2)"], ["expected: an order that is the same"]),
     (["-m", "optimizer.lr=interval(0.1,1)"], ["optimizer.lr: an interval", "search=default"]),
-    (["-m", "search=lr", "search.storage=postgresql://me:secret@there/db"], ["storage holds a password"]),
+    (["-m", "search=lr", "search.storage=postgresql://me:secret@there/db", "sweep.name=a/b"],
+     ["storage holds a password", "name must be usable as a folder"]),
 ]  # fmt: skip
 
 
@@ -342,12 +326,3 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_trained(
     assert all(message in done.stderr for message in messages), done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "outputs").exists()
-
-
-def test_another_space_under_the_same_name_is_refused(sweep, tmp_path: Path) -> None:
-    sweep("seed=0", "sweep.name=mine", "tracker=none")
-    done = sweep("seed=0,1", "sweep.name=mine", "tracker=none", check=False)
-    assert done.returncode == 2
-    assert "sweep.name=mine: there is a sweep of this name" in done.stderr
-    assert read(only(tmp_path)).total == 1
-    assert json.loads((only(tmp_path) / "sweep.json").read_text())["name"] == "mine"

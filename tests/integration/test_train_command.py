@@ -49,7 +49,8 @@ def test_a_runs_files_say_where_it_came_from(lorelab, store_uri: str, tmp_path: 
     assert "trainer.max_epochs=3" in overrides
     provenance = json.loads(store.download(run.run_id, "provenance/provenance.json", tmp_path).read_text())
     assert provenance["packages"]["torch"] == torch.__version__.split("+")[0]
-    assert store.download(run.run_id, "curves.png", tmp_path).read_bytes().startswith(b"\x89PNG")
+    assert "val/loss" in store.download(run.run_id, "curves/loss.svg", tmp_path).read_text()
+    assert "best checkpoint" in store.download(run.run_id, "curves/accuracy.svg", tmp_path).read_text()
     checkpoint = torch.load(store.download(run.run_id, "checkpoints/best.ckpt", tmp_path), weights_only=True)
     assert checkpoint["config"]["optimizer"]["lr"] == 0.001
     assert checkpoint["monitor"] == "val/accuracy"

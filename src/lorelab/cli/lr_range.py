@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lorelab.config.overrides import Composed, compose_all, sweeps
+from lorelab.config.overrides import Composed, survey, sweeps
 from lorelab.config.resolvers import register_resolvers
 from lorelab.errors import LorelabError
 from lorelab.paths import ROOT
@@ -31,14 +31,12 @@ def main(argv: Sequence[str]) -> int:
     register_resolvers()
     composed = _composed(args)
     from lorelab.config.build import build
-    from lorelab.config.validate import validate
     from lorelab.training.lr_range import RangeOptions
 
     try:
         options = RangeOptions(start=args.start, end=args.end, steps=args.steps)
     except ValueError as error:
         raise LorelabError(f"--{error}") from error
-    validate(composed.cfg, composed.origin)
     parts = build(composed.cfg, composed.origin)
     found = _tracked(composed, parts, options)
     _show(found, options, args, composed, parts.tracker.location)
@@ -73,8 +71,11 @@ def _composed(args: argparse.Namespace) -> Composed:
         )
     if resumed := [word for word in args.overrides if word.startswith("resume=")]:
         raise LorelabError(f"found {resumed[0]}; expected a run that begins. Give its overrides instead.")
-    folder = str(Path(args.config_dir).absolute()) if args.config_dir else None
-    (composed,) = compose_all(args.overrides, config_dir=folder)
+    from lorelab.config.validate import validate_all
+
+    seen = survey(args.overrides, config_dir=args.config_dir)
+    validate_all(seen)
+    (composed,) = seen.configs
     return composed
 
 

@@ -19,7 +19,12 @@ def main(argv: Sequence[str]) -> int:
     Raises:
         LorelabError: there is no such sweep.
     """
-    args = _parser().parse_args(argv)
+    args, more = _parser().parse_known_args(argv)  # overrides on both sides of an option
+    wrong = [word for word in more if word.startswith("-") or "=" not in word or args.command != "resume"]
+    if wrong:
+        raise LorelabError(f"sweep {args.command}: found {' '.join(wrong)}; expected what lorelab sweep --help lists")
+    if more:
+        args.overrides = [*args.overrides, *more]
     commands = {"list": _list, "show": _show, "resume": _resume, "stop": _stop}
     return commands[args.command](args)
 

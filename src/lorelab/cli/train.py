@@ -127,12 +127,12 @@ def _check(argv: Sequence[str]) -> None:
     folder = options.get("--config-dir", options.get("-cd"))
     look = functools.partial(
         survey,
-        config_dir=str(Path(folder).absolute()) if folder and Path(folder).is_dir() else None,
+        config_dir=folder or None,
         conf=(Path(__file__).parent / other).resolve() if other else CONF,  # as Hydra understands a relative path
         config_name=options.get("--config-name", options.get("-cn", "config")),
     )
     seen = look(overrides)
-    seen = replace(seen, problems=[*_misplaced(argv, overrides, folder), *seen.problems])
+    seen = replace(seen, problems=[*_misplaced(argv, overrides), *seen.problems])
     if {*options, *argv} & {*_LOOKS_ONLY, *_HELP}:  # a config that cannot run can be looked at
         if seen.problems:
             raise ConfigError(seen.problems)
@@ -158,11 +158,8 @@ def _check(argv: Sequence[str]) -> None:
     validate_all(seen)
 
 
-def _misplaced(argv: Sequence[str], overrides: Sequence[str], folder: str | None) -> Iterator[Problem]:
-    """What each override alone does not tell: several values for one run, a folder that is not there."""
-    if folder and not Path(folder).is_dir():
-        expected = "a folder with groups of options, such as data/mine.yaml"
-        yield Problem(f"--config-dir {folder}", f"no folder {Path(folder).absolute()}", expected)
+def _misplaced(argv: Sequence[str], overrides: Sequence[str]) -> Iterator[Problem]:
+    """What each override alone does not tell: several values for one run."""
     if not set(argv) & set(_MANY) and not any(text.startswith("hydra.mode=") for text in overrides):
         for text in sweeps(overrides):
             key, _, value = text.partition("=")

@@ -84,11 +84,19 @@ def survey(
     that cannot be parsed, name no group, option or key; and targets in Hydra's own node (callbacks, launcher) that are
     not trusted, because Hydra would build them unasked.
     """
+    absent = []
+    if config_dir and not Path(config_dir).is_dir():
+        expected = "a folder with groups of options, such as data/mine.yaml"
+        absent = [Problem(f"--config-dir {config_dir}", f"no folder {Path(config_dir).absolute()}", expected)]
+        config_dir = None
+    elif config_dir:
+        config_dir = str(Path(config_dir).absolute())
     judge_primary([conf, *([Path(config_dir)] if config_dir else [])], config_name)
     with initialize_config_dir(config_dir=str(conf), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
         assert isinstance(loader, ConfigLoaderImpl)
         parsed, problems = parse_all(overrides, loader)
+        problems = [*absent, *problems]
         places = [f"file://{config_dir}"] * bool(config_dir)
         for override in parsed:
             if override.key_or_group == "hydra.searchpath" and isinstance(typed := override.value(), list):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from lorelab.pages.numbers import number
+from lorelab.sweeps.folder import SWEEPS
 from lorelab.sweeps.summary import Summary, confirmed_line, words_of
-from lorelab.sweeps.trials import Trial, TrialStatus, best_first
+from lorelab.sweeps.trials import ENDED, Trial, TrialStatus, best_first
 
 MOST = 20
 """Trials shown: all of a small sweep, the best of a large one."""
@@ -34,13 +36,19 @@ def print_summary(summary: Summary, folder: Path, console: Console | None = None
     console.print(table, crop=False)
     lines = [f"({len(shown)} best of {len(summary.trials)})"] if len(shown) < len(summary.trials) else []
     lines.append(f"{summary.name}: " + ", ".join(f"{count} {status}" for status, count in summary.counts().items()))
-    if summary.best is not None and summary.dimensions:
+    over_seeds = "seed" in keys  # the best of several seeds is luck
+    if summary.best is not None and summary.dimensions and not over_seeds:
         lines.append(f"best: trial {summary.best.number}, {words_of(summary.best)}")
     lines += [confirmed_line(each, summary.monitor) for each in summary.confirmed]
     lines += [f"note: {line}" for line in summary.near_edge()]
-    if summary.preset:
+    if summary.preset and not over_seeds:
         lines.append(f"train with it: {summary.preset}")
-    lines.append(f"look: {folder / 'sweep.html'} | lorelab sweep show {summary.name} | "
+    missing = summary.total - sum(trial.status in ENDED for trial in summary.trials)
+    there = "" if folder.parent == SWEEPS else f" --folder {shlex.quote(str(folder.parent))}"
+    if missing > 0:
+        lines.append(f"not whole: {missing} of {summary.total} trials have not ended; go on: "
+                     f"lorelab sweep resume{there} {summary.name}")  # fmt: skip
+    lines.append(f"look: {folder / 'sweep.html'} | lorelab sweep show{there} {summary.name} | "
                  f"lorelab compare --by PARAMETER --sweep {summary.name} | lorelab ui")  # fmt: skip
     for line in lines:
         console.print(line, soft_wrap=True)

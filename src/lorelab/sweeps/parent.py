@@ -12,7 +12,7 @@ from lorelab.errors import StoreError
 from lorelab.records import RunRecord, RunStart, RunStatus
 from lorelab.sweeps.folder import About
 from lorelab.sweeps.space import Dimension
-from lorelab.sweeps.trials import Trial, best_first
+from lorelab.sweeps.trials import Trial, TrialStatus, best_first
 from lorelab.tracking.protocol import Tracker
 
 
@@ -51,7 +51,8 @@ class Parent:
         for file in files:
             self.tracker.artifact(file)
         ends = [str(trial.status) for trial in trials]
-        self.tracker.tag({f"lorelab.trials.{end}": str(ends.count(end)) for end in sorted({*ends, "finished"})})
+        # All of them: an earlier process may have counted otherwise.
+        self.tracker.tag({f"lorelab.trials.{end}": str(ends.count(end)) for end in map(str, TrialStatus)})
         first = next(iter(best_first(trials, self.about.direction)), None)
         if first is not None:
             self.tracker.tag({"lorelab.best_trial": str(first.number)})

@@ -22,6 +22,7 @@ from lorelab.config.describe import flatten
 from lorelab.config.trust import instantiate, targets_of
 from lorelab.errors import ConfigError, Problem
 from lorelab.records import VOLATILE, lies_below
+from lorelab.sweeps.jobs import JOB, listed
 from lorelab.sweeps.local import Composer
 from lorelab.sweeps.proposals import Proposals
 from lorelab.sweeps.settings import GridSampler, SearchSettings, SweepSettings
@@ -29,8 +30,6 @@ from lorelab.sweeps.space import Dimension, Value, dimension, grid
 from lorelab.sweeps.trials import Direction
 from lorelab.training.provenance import code_version
 
-JOB = "job"
-"""What varies in a sweep of named jobs."""
 _NOT_ITS_OWN = ("trials", "confirm_best", "confirm_seeds", "storage")
 """Of a search: what may change when the sweep is started again."""
 
@@ -96,7 +95,7 @@ def make_plan(arguments: Sequence[str], composer: Composer) -> Plan:
     swept = {each.get_key_element(): each for each in [*_of_search(search, composer), *_swept(parsed)]}
     sampled = search is not None and not _is_grid(search)
     conditions = dict(search.conditions) if search else {}
-    jobs = _jobs(settings.jobs)
+    jobs = listed(settings.jobs)
     if jobs and (swept or search):
         found = f"sweep.jobs together with {', '.join(swept) or 'a search'}"
         raise ConfigError([Problem("sweep.jobs", found, "one of the two")])
@@ -119,9 +118,8 @@ def make_plan(arguments: Sequence[str], composer: Composer) -> Plan:
     what = choices.get("experiment") or f"{choices.get('data')}-{choices.get('model')}"
     name = settings.name or _name(what, choices.get("search") or "grid", {"what": identity, "code": code}, base.force)
     trials = search.trials if search else None
-    if sampled and trials is None:
-        expected = "a number of trials: only a grid has an end of its own"
-        raise ConfigError([Problem("search.trials", "null", expected, "search.trials=20, or search/sampler=grid")])
+    if sampled:
+        _must_end_and_vary(trials, dimensions)
     return Plan(
         name=name,
         folder=Path(str(base.paths.outputs)).absolute() / "sweeps" / name,
@@ -141,22 +139,6 @@ def make_plan(arguments: Sequence[str], composer: Composer) -> Plan:
         tags={f"lorelab.{key}": str(value) for key, value in first.tags.items()},
         base=base,
     )
-
-
-def _jobs(path: str | None) -> dict[str, tuple[str, ...]]:
-    if path is None:
-        return {}
-    try:
-        listed = {
-            str(job["name"]): tuple(map(str, job["overrides"])) for job in json.loads(Path(path).read_text("utf-8"))
-        }
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        found = f"{path}: {type(error).__name__}: {error}"
-        expected = 'a JSON list of {"name": ..., "overrides": [...]}'
-        raise ConfigError([Problem("sweep.jobs", found, expected)]) from error
-    if not listed:
-        raise ConfigError([Problem("sweep.jobs", f"{path}: an empty list", "at least one job")])
-    return listed
 
 
 def _swept(parsed: Sequence[Override]) -> list[Override]:
@@ -232,6 +214,15 @@ def _kept(cfg: DictConfig) -> dict[str, str]:
     """What of a config the results depend on."""
     plain: Any = OmegaConf.to_container(cfg, resolve=True)
     return {key: str(value) for key, value in flatten(plain).items() if not lies_below(key, VOLATILE)}
+
+
+def _must_end_and_vary(trials: int | None, dimensions: Sequence[Dimension]) -> None:
+    if trials is None:
+        expected = "a number of trials: only a grid has an end of its own"
+        raise ConfigError([Problem("search.trials", "null", expected, "search.trials=20, or search/sampler=grid")])
+    if not dimensions:
+        advice = "optimizer.lr=tag(log,interval(1e-5,1)), or search=lr"
+        raise ConfigError([Problem("search", "nothing that varies", "a key with several values", advice)])
 
 
 def _name(what: str, kind: str, identity: Mapping[str, Any], force: bool) -> str:

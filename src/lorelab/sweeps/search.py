@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -160,8 +161,10 @@ class Search:
         from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
         try:
-            evaluator = PedAnovaImportanceEvaluator()
-            return {key: float(value) for key, value in get_param_importances(self._study, evaluator=evaluator).items()}
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that there are few trials
+                found = get_param_importances(self._study, evaluator=PedAnovaImportanceEvaluator())
+            return {key: float(value) for key, value in found.items()}
         except (ValueError, RuntimeError):  # too few trials, or no parameter that all of them have
             return {}
 

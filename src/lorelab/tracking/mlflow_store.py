@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import time
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 PAGE = 1000
+SWEEP, REUSED = "lorelab.sweep", "reused"
+"""Tag of the sweep that trained a run; each sweep that found it trained already has a tag ``lorelab.sweep.NAME``."""
 KIND = "lorelab.kind"
 """Tag of a run in the store that stands for something else than one training."""
 
@@ -45,16 +48,19 @@ class MLflowStore:
         kind only.
         """
         wanted = dict(filters or {})
-        found: list[StoredRun] = []
+        found = list(itertools.islice(self._matching(wanted, newest_first), limit))
+        for key, sweep in wanted.items():  # runs of an earlier sweep that this one did not train again
+            if tag_name(key) == SWEEP:
+                reused = {name: value for name, value in wanted.items() if name != key} | {f"{SWEEP}.{sweep}": REUSED}
+                found += self._matching(reused, newest_first)
+                found.sort(key=lambda run: run.started, reverse=newest_first)
+        return found[:limit]
+
+    def _matching(self, wanted: Mapping[str, str], newest_first: bool) -> Iterator[StoredRun]:
         other_kinds = any(tag_name(key) == KIND for key in wanted)
         for run in self._search(_server_filter(wanted), newest_first):
-            if KIND in run.tags and not other_kinds:
-                continue
-            if all(matches(run, key, value) for key, value in wanted.items()):
-                found.append(run)
-                if len(found) == limit:
-                    break
-        return found
+            if (other_kinds or KIND not in run.tags) and all(matches(run, key, wanted[key]) for key in wanted):
+                yield run
 
     def get(self, run: str) -> StoredRun:
         """One run by id, unique id prefix or name."""

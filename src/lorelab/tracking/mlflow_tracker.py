@@ -20,7 +20,7 @@ from lorelab.tracking.liveness import Beat, marks
 from lorelab.tracking.mlflow_client import connect, experiment_id, patiently, store_errors
 from lorelab.tracking.mlflow_facts import end_items, now_millis, start_tags, with_parent, write_facts
 from lorelab.tracking.mlflow_items import MAX_TAG, RunSink, clip, legal_name
-from lorelab.tracking.mlflow_store import MLflowStore, close_dead_runs, record_of
+from lorelab.tracking.mlflow_store import REUSED, SWEEP, MLflowStore, close_dead_runs, record_of
 from lorelab.tracking.outbox import OUTBOX, Outbox, sync_command
 from lorelab.tracking.protocol import StoredRun
 from lorelab.tracking.writer import BatchWriter
@@ -108,8 +108,11 @@ class MLflowTracker:
         return MLflowStore(self.uri, self.experiment).runs(filters=filters)
 
     def join(self, run_id: str, tags: Mapping[str, str]) -> None:
-        """The newest sweep that a run is part of is the one it is listed under."""
-        MLflowStore(self.uri, self.experiment).tag(run_id, with_parent(tags))
+        """A run stays what the first sweep made it; it is found by the names of the others, too."""
+        store, sweep = MLflowStore(self.uri, self.experiment), tags.get(SWEEP, "")
+        if store.get(run_id).tags.get(SWEEP, sweep) != sweep:
+            tags = {f"{SWEEP}.{sweep}": REUSED}
+        store.tag(run_id, with_parent(tags))
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Queues one point per metric at ``step``; of a run that goes on, those that are stored already are not."""

@@ -104,8 +104,8 @@ class OpenRun:
                 path = self.folder / "checkpoints" / "best.ckpt"
                 save_checkpoint(path, record, best.weights, self.config, self.data.splits.spec)
             if history and record.status is not RunStatus.KILLED:  # a killed run must end at once
-                path, title, monitor = self.folder / "curves.png", record.name, record.monitor
-                draw_curves(history, path, title=title, monitor=monitor, best_step=best.step)
+                title, monitor = record.name, record.monitor
+                draw_curves(history, self.folder / "curves", title=title, monitor=monitor, best_step=best.step)
             self.learner.publish()
         finally:
             _finish(tracker, record, signals, among)

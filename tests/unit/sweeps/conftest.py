@@ -1,15 +1,17 @@
 """What the tests of sweeps share."""
 
+import functools
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.utils import create_config_search_path
 from hydra.types import RunMode
 
 from lorelab.config.resolvers import register_resolvers
@@ -52,24 +54,21 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-@pytest.fixture
-def composers(tmp_path: Path) -> Iterator[Callable[..., Composer]]:
-    """``composers("search=lr")``: a composer as ``lorelab train -m`` makes it, on outputs of the test's own.
+@pytest.fixture(scope="session")
+def composers() -> Callable[..., Composer]:
+    """``composers("hydra.job.name=x")``: a composer as ``lorelab train -m`` makes it; kept, because the first config of
+    each kind takes long. Its arguments are overrides of Hydra's own node."""
+    register_resolvers()
 
-    Its arguments are overrides of Hydra's own node, as ``hydra.launcher=…``.
-    """
-    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+    @functools.cache
+    def make(*hydras: str) -> Composer:
+        loader = ConfigLoaderImpl(create_config_search_path(str(CONF)))
+        return Composer(loader, loader.load_configuration("config", list(hydras), run_mode=RunMode.MULTIRUN))
 
-        def make(*hydras: str) -> Composer:
-            loader = GlobalHydra.instance().config_loader()
-            master = loader.load_configuration("config", list(hydras), run_mode=RunMode.MULTIRUN)
-            return Composer(loader, master)
-
-        yield make
+    return make
 
 
 @pytest.fixture
 def plans(composers, tmp_path: Path) -> Callable[..., Plan]:
-    """``plans("search=lr")``: the plan of ``lorelab train -m search=lr``."""
-    composer = composers()
-    return lambda *overrides: make_plan([*overrides, f"paths.outputs={tmp_path}"], composer)
+    """``plans("search=lr")``: the plan of ``lorelab train -m search=lr`` on outputs of the test's own."""
+    return lambda *overrides: make_plan([*overrides, f"paths.outputs={tmp_path}"], composers())

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 from PIL import Image
@@ -15,17 +16,33 @@ def pixels(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path).convert("RGB"))
 
 
-def test_the_chosen_step_is_marked(tmp_path: Path) -> None:
-    for name, best in {"with": 2, "without": None}.items():
-        draw_curves(HISTORY, tmp_path / f"{name}.png", title="t", monitor="val/accuracy", best_step=best)
-    assert pixels(tmp_path / "with.png").shape == pixels(tmp_path / "without.png").shape
-    assert (pixels(tmp_path / "with.png") != pixels(tmp_path / "without.png")).any()
+def test_losses_and_the_monitored_metric_are_drawn_with_the_chosen_step(tmp_path: Path) -> None:
+    draw_curves(HISTORY, tmp_path, title="a run", monitor="val/accuracy", best_step=2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["accuracy.svg", "loss.svg"]
+    for path in tmp_path.iterdir():
+        text = path.read_text(encoding="utf-8")
+        ElementTree.fromstring(text)
+        assert "a run" in text
+        assert "best checkpoint" in text
+    assert "train/loss" in (tmp_path / "loss.svg").read_text(encoding="utf-8")
 
 
-def test_a_monitored_loss_needs_no_second_panel_and_gaps_are_drawn(tmp_path: Path) -> None:
+def test_without_a_chosen_step_none_is_marked(tmp_path: Path) -> None:
+    draw_curves(HISTORY, tmp_path, title="a run", monitor="val/accuracy", best_step=None)
+    assert "best checkpoint" not in (tmp_path / "loss.svg").read_text(encoding="utf-8")
+
+
+def test_a_monitored_loss_needs_no_second_picture_and_gaps_are_drawn(tmp_path: Path) -> None:
     history = {"val/loss": [(1, float("nan")), (2, float("inf")), (3, 1.0)]}
-    draw_curves(history, tmp_path / "c.png", title="$ is no formula", monitor="val/loss", best_step=3)
-    assert pixels(tmp_path / "c.png").std() > 0
+    draw_curves(history, tmp_path, title="<hostile>", monitor="val/loss", best_step=3)
+    assert [path.name for path in tmp_path.iterdir()] == ["loss.svg"]
+    ElementTree.parse(tmp_path / "loss.svg")
+
+
+def test_a_long_history_is_thinned(tmp_path: Path) -> None:
+    history = {"train/loss": [(step, 1 / step) for step in range(1, 50_001)]}
+    draw_curves(history, tmp_path, title="t", monitor="val/loss", best_step=None)
+    assert (tmp_path / "loss.svg").stat().st_size < 60_000
 
 
 def test_a_range_test_is_drawn_with_its_marks_and_without(tmp_path: Path) -> None:

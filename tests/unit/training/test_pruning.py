@@ -75,7 +75,7 @@ def test_a_pruned_run_is_closed_with_its_checkpoint_its_curves_and_the_reason(sp
     assert record.score == max(score for _, score in judge.heard)
     assert judge.heard == [(at + 1, value) for at, (_, value) in enumerate(tracker.history("val/accuracy"))]
     assert len(judge.heard) == 2
-    assert tracker.files.keys() >= {"checkpoints/best.ckpt", "curves.png"}
+    assert tracker.files.keys() >= {"checkpoints/best.ckpt", "curves/loss.svg"}
     assert tracker.record == record
     assert not any(key.startswith("test/") for key in record.metrics)  # nothing chosen, nothing tested
 
