@@ -25,9 +25,9 @@ def measured(study: Study, rows: Sequence[Row]) -> Iterator[Part]:
         yield Heading("Response to fixed values")
         yield Gallery([Figure(response(study, study.tasks[task], grid, rows)) for task, grid in grids])
         yield Paragraph(
-            "Validation score down to 15 margins below the best: mean over seeds, 95 % intervals (Student's t) of the "
-            "runs that did not diverge; "
-            "where fewer than two are left, the curve is broken. The range of good values is measured seed by seed."
+            f"Validation score down to {SHOWN} margins below the best: mean over seeds with 95 % intervals (Student's "
+            "t) of the runs that did not diverge; where fewer than two are left, the curve is broken. The range of "
+            "good values is measured seed by seed."
         )
     drawn = [Figure(declared(study, picture, rows), picture.says) for picture in study.pictures]
     if drawn:

@@ -3,13 +3,16 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from lorelab.cli import study_design
-from lorelab.cli.study_identities import flaws
+from lorelab.cli.study_identities import differences, flaws
 from lorelab.errors import ConfigError
-from lorelab.studies.spec import SCALES, Study
+from lorelab.studies.evidence import Evidence
+from lorelab.studies.exact import Proven, prove
+from lorelab.studies.spec import SCALES, Identity, Study
 
 FILES = sorted(study_design.STUDIES.glob("*.yaml"))
 
@@ -66,3 +69,18 @@ def test_an_identity_is_a_function_of_ours_or_of_a_trusted_module(path: str, tmp
     assert [problem.where for problem in flaws(study)] == ["study mine: claims.exactly.identity"]
     with pytest.raises(ConfigError, match=r"claims\.exactly\.identity"):
         study_design.check(study)
+
+
+def test_a_check_compares_verdicts_and_numbers_and_leaves_rounding_to_the_machine() -> None:
+    identity = Identity("rounds", "It holds.", "lorelab.identities.softmax_offset", {"float64": 1e-12, "float32": 1e-5})
+
+    def found(deviation: float, number: float) -> Proven:
+        each = np.array([deviation])
+        return prove(identity, Evidence({"float64": each, "float32": each}, {"n": number}))
+
+    before = found(1e-13, 150.0)
+    assert list(differences((before,), (found(2e-13, 150.0),))) == []
+    assert list(differences((before,), (found(1e-11, 151.0),))) == [
+        "identities.rounds: verdict.json has supported, recomputed refuted",
+        "identities.rounds, n: verdict.json has 150, recomputed 151",
+    ]
