@@ -58,7 +58,8 @@ def write_preset(
         ["lorelab", "train", "--config-dir", *(own or [str(folder / "conf")]), f"experiment={name}", *words]
     )
     if own:  # what it builds on is there, and Hydra takes one folder
-        command = f"cp {shlex.quote(str(file))} {shlex.quote(own[0] + '/experiment/')} && {command}"
+        there = shlex.quote(f"{own[0]}/experiment")
+        command = f"mkdir -p {there} && cp {shlex.quote(str(file))} {there} && {command}"
     comment = "".join(f"# {line}\n" for line in header)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(

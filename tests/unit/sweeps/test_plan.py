@@ -1,14 +1,20 @@
 """What a command line asks for as a sweep, and which commands go on with which sweep."""
 
 import shlex
+import subprocess
 
 import pytest
 import yaml
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.utils import create_config_search_path
+from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from lorelab.errors import ConfigError, LorelabError
+from lorelab.paths import CONF
 from lorelab.sweeps import folder as folders
 from lorelab.sweeps.folder import About
+from lorelab.sweeps.local import Composer
 from lorelab.sweeps.plan import make_plan
 from lorelab.sweeps.preset import preset_command, write_preset
 
@@ -262,3 +268,20 @@ def test_the_preset_that_is_written_composes_to_the_winners_config(composers, tm
         for key in ("hydra", *NOT_OF_THE_PRESET):
             cfg.pop(key, None)
     assert OmegaConf.to_container(again) == OmegaConf.to_container(winner)
+
+
+def test_a_preset_that_builds_on_a_folder_of_ones_own_is_copied_there(tmp_path) -> None:
+    mine, places = tmp_path / "my conf", create_config_search_path(str(CONF))
+    (mine / "optimizer").mkdir(parents=True)
+    (mine / "optimizer" / "own.yaml").write_text(yaml.safe_dump({"_target_": "torch.optim.SGD", "_partial_": True}))
+    places.prepend("command-line", f"file://{mine}")  # as --config-dir does
+    loader = ConfigLoaderImpl(places)
+    composer = Composer(loader, loader.load_configuration("config", [], run_mode=RunMode.MULTIRUN))
+    command = write_preset(tmp_path / "sweep", "best", ["optimizer=own"], composer)
+    copy, train = command.rsplit(" && ", 1)
+    subprocess.run(copy, shell=True, check=True)
+    assert shlex.split(train) == ["lorelab", "train", "--config-dir", str(mine), "experiment=best"]
+    assert loader.load_configuration("config", ["experiment=best"], run_mode=RunMode.RUN).optimizer == {
+        "_target_": "torch.optim.SGD",
+        "_partial_": True,
+    }
