@@ -128,7 +128,7 @@ def store_of(grounds: Grounds, everywhere: bool = False) -> MLflowStore | None:
 
 
 def stored_runs(grounds: Grounds, sweep: str, ids: Sequence[str]) -> dict[str, StoredRun]:
-    """By id, as far as the store knows them. A run that another sweep shares is listed under that one."""
+    """By id, as far as the store knows them, also runs that another sweep trained."""
     store = store_of(grounds, everywhere=True)
     if store is None:
         return {}
