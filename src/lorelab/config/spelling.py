@@ -57,7 +57,8 @@ def check_options(override: Override, loader: ConfigLoaderImpl, meant: dict[str,
     for value in swept(override):
         for option in value.strip("[]").split(","):
             if option not in options:  # nor does Hydra take null
-                yield Problem(where, f"{group}={option}", f"an option of conf/{group}/", nearest(option, options))
+                advice = f"~{group} leaves the group out" if option == "null" else nearest(option, options)
+                yield Problem(where, f"{group}={option}", f"an option of conf/{group}/", advice)
                 close = difflib.get_close_matches(option, options, n=1)
                 choice = rendered(override, value)
                 instead = meant.get(choice, choice).replace(option, close[0]) if close else ""

@@ -31,7 +31,7 @@ def test_an_unknown_option_of_a_group_names_the_nearest_option() -> None:
 
 def test_a_group_is_left_out_by_a_tilde_and_not_by_null() -> None:
     message = refused("search/pruner=null", "search=lr")
-    assert "override search/pruner=null\n  found:    null" in message
+    assert "override search/pruner=null\n  found:    search/pruner=null" in message
     assert "~search/pruner leaves the group out" in message
 
 
