@@ -53,9 +53,9 @@ class _Death:
 
 def _asked(death: _Death) -> None:
     """A trial has its number and no parameters."""
-    from lorelab.sweeps.proposals import Proposals
+    from optuna.study import Study
 
-    death.before(Proposals, "fill")
+    death.after(Study, "ask")
 
 
 def _proposed(death: _Death) -> None:

@@ -26,10 +26,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def test_a_sweep_is_the_same_however_often_its_processes_are_killed(server: Server, tmp_path: Path) -> None:
-    sweep = KilledSweep(server, tmp_path, 8, *SHORT, "sweep.workers=2")
+    sweep = KilledSweep(server, tmp_path, 12, *SHORT, "sweep.workers=2")
     tally = kill_at_random(sweep, kills=3, seed=1)
-    assert tally["exit status 0"] == 1, sweep.output.read_text()
-    assert sum(tally.values()) == 4
+    assert tally.pop("exit status 0") == 1, sweep.output.read_text()
+    tally.pop("it had ended", None)  # a fast machine may be done before the last kills
+    assert sum(tally.values()) >= 1
     assert sweep.problems() == []
 
 

@@ -81,14 +81,15 @@ def experiment_id(client: MlflowClient, name: str, artifacts: str | None) -> str
 
 
 def patiently(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """``call(...)``, repeated for a few seconds while the database is busy; only for calls that may be repeated."""
-    from mlflow.exceptions import MlflowException
-
+    """``call(...)``, repeated for a few seconds while the database is busy, or when another process was the first to
+    write what both need (the row of a data set); only for calls that may be repeated."""
     for attempt in range(RETRIES):
         try:
             return call(*args, **kwargs)
-        except MlflowException as error:
-            if error.error_code != "TEMPORARILY_UNAVAILABLE" or attempt == RETRIES - 1:
+        except Exception as error:
+            busy = getattr(error, "error_code", "") == "TEMPORARILY_UNAVAILABLE"
+            second = any(words in str(error) for words in ("UNIQUE constraint failed", "duplicate key value"))
+            if not (busy or second) or attempt == RETRIES - 1:
                 raise
             time.sleep(0.1 * 2**attempt * (1 + random.SystemRandom().random()))  # leaves the seeded generator alone
     raise AssertionError("not reached")

@@ -214,3 +214,20 @@ def test_a_store_of_another_mlflow_is_explained_with_the_command_to_run(tracker:
         target.commit()
     with pytest.raises(StoreError, match=rf"old.db: .*another MLflow .*run: mlflow db upgrade sqlite:///{copy}"):
         MLflowTracker(f"sqlite:///{copy}").start(begin())
+
+
+def test_a_row_that_another_process_wrote_first_is_no_failure() -> None:
+    from sqlalchemy.exc import IntegrityError
+
+    from lorelab.tracking.mlflow_client import patiently
+
+    calls: list[int] = []
+
+    def write(value: int) -> int:
+        calls.append(value)
+        if len(calls) == 1:
+            raise IntegrityError("INSERT", {}, Exception("UNIQUE constraint failed: datasets.name"))
+        return value
+
+    assert patiently(write, 3) == 3
+    assert calls == [3, 3]
