@@ -146,7 +146,8 @@ def close_dead_runs(client: MlflowClient, *experiments: str) -> None:
         return
     for run in client.search_runs(list(experiments), "attributes.status = 'RUNNING'", max_results=PAGE):
         tags = run.data.tags
-        if is_gone(tags):
+        # Asked once more: it may have ended its run, and itself, since the list was made. Now nobody writes to it.
+        if is_gone(tags) and client.get_run(run.info.run_id).info.status == "RUNNING":
             for key, value in {
                 "lorelab.status": str(RunStatus.KILLED),
                 "lorelab.reason": "its process is gone",
