@@ -80,7 +80,7 @@ def _again(
     if before.get("commit") != capture(ROOT).commit:
         print("  the recorded code can be checked out and run with --worktree")
     torch.set_num_threads(int(before.get("threads") or torch.get_num_threads()))  # sums of floats hang on it
-    groups = ("experiment", "data", "augment", "task", "model", "optimizer", "scheduler")
+    groups = ("experiment", "data", "augment", "corruption", "task", "model", "optimizer", "scheduler")
     origin = Origin(choices={group: run.params.get(group) for group in groups})
     record = launch(cfg, origin, tags={"lorelab.rerun_of": run.run_id}, force=True)
     store.tag(run.run_id, {"lorelab.rerun": record.run_id})

@@ -143,16 +143,15 @@ def _measured(study: Study, task: StudyTask, each: Composed) -> Iterator[Problem
     """Whether the task kind measures the study's metric, and which way it is better, as far as the kind says so."""
     target = locate(str(each.cfg.task._target_))
     known = {**getattr(target, "better", {}), **getattr(target, "better_at_test", {})}
-    asked = {f"tasks.{task.name}": (task.metric, task.mode)} | {
-        f"claims.{claim.name}": (claim.measure.metric, claim.measure.mode)
-        for claim in study.claims
-        if claim.measure is not None and task.name in claim.tasks
-    }
+    mine = [claim for claim in study.claims if task.name in claim.tasks]
+    asked = {f"tasks.{task.name}.metric": (task.metric, task.mode)}
+    asked |= {f"claims.{each.name}.metric": (each.measure.metric, each.measure.mode) for each in mine if each.measure}
+    asked |= {f"claims.{each.name}.against": (each.against, each.measured(task).mode) for each in mine if each.against}
     for part, (metric, mode) in asked.items() if known else ():
         name, place = metric.removeprefix("test/"), f"study {study.name}: {part}"
         if name not in known:
             measured = [f"test/{other}" for other in known]
             expected = f"what {target.__name__} measures: {', '.join(measured)}"
-            yield Problem(f"{place}.metric", metric, expected, nearest(metric, measured))
+            yield Problem(place, metric, expected, nearest(metric, measured))
         elif known[name] != mode:
-            yield Problem(f"{place}.mode", mode, f"{known[name]}: that way {metric} is better")
+            yield Problem(place.removesuffix(".metric") + ".mode", mode, f"{known[name]}: that way {metric} is better")

@@ -124,7 +124,7 @@ def print_verdicts(study: Study, judged: Sequence[Judged], place: Path, exact: S
 def _render(study: Study, frozen: Frozen, rows: Sequence[Row], place: Path) -> None:
     judged, curves = from_dict(study, frozen.claims), read_curves(place / folders.CURVES)
     (place / folders.REPORT).write_text(render(study, frozen, rows, curves), encoding="utf-8")
-    (place / folders.README).write_text(readme(study, frozen, judged), encoding="utf-8")
+    (place / folders.README).write_text(readme(study, frozen, judged, rows), encoding="utf-8")
     if judged:
         (place / folders.PICTURE).write_text(picture(forest(study, judged[0])), encoding="utf-8")
 

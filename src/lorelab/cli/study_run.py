@@ -27,7 +27,7 @@ from lorelab.tracking.mlflow_store import MLflowStore
 from lorelab.tracking.protocol import StoredRun
 from lorelab.training.interrupts import Interrupted
 
-KEPT = ("test/", "mechanism/")
+KEPT = ("test/", "mechanism/", "lr_range/")
 """What of a run's metrics stands in the table."""
 
 

@@ -15,6 +15,7 @@ from pytorch_lightning import Callback
 
 from lorelab.config.origin import Origin
 from lorelab.config.trust import instantiate
+from lorelab.data.corruption import corrupted
 from lorelab.data.loading import DataModule
 from lorelab.data.splits import DataSplits
 from lorelab.errors import ConfigError, LorelabError, Problem
@@ -51,6 +52,8 @@ def build(cfg: DictConfig, origin: Origin) -> Parts:
     if settings.cpu_threads is not None:
         torch.set_num_threads(settings.cpu_threads)
     splits = _splits(cfg, origin)
+    if cfg.get("corruption"):
+        splits = corrupted(splits, instantiate(cfg.corruption), cfg.seed)
     augment = instantiate(cfg.augment) if cfg.get("augment") else None
     data = DataModule(splits, seed=cfg.seed, augment=augment, **cfg.loader)
     spec = splits.spec

@@ -16,7 +16,18 @@ from lorelab.config.signatures import RESERVED
 from lorelab.records import VOLATILE, DatasetRecord, RunStart, lies_below
 from lorelab.training.provenance import Provenance
 
-_CHOICES = ("experiment", "data", "augment", "task", "model", "model/head", "optimizer", "scheduler", "callbacks")
+_CHOICES = (
+    "experiment",
+    "data",
+    "augment",
+    "corruption",
+    "task",
+    "model",
+    "model/head",
+    "optimizer",
+    "scheduler",
+    "callbacks",
+)
 
 
 def describe(

@@ -28,6 +28,7 @@ def rehearse(
         "trainer": _keep,
         "scheduler": _keep,
         "augment": _keep,
+        "corruption": _keep,
         "tracker": _keep,
         "sweep": _keep,
         "search": _keep,

@@ -20,7 +20,7 @@ from lorelab.paths import CONF
 
 TRUSTED = (
     *("lorelab.data", "lorelab.nets", "lorelab.tasks", "lorelab.training.schedules", "lorelab.training.settings"),
-    "lorelab.training.mechanism",
+    *("lorelab.training.mechanism", "lorelab.training.suggested_rate"),
     *("lorelab.tracking.memory", "lorelab.tracking.mlflow_tracker"),
     *("lorelab.sweeps.settings", "optuna.samplers", "optuna.pruners"),
     *("torch.nn", "torch.optim", "torchvision.models", "torchvision.transforms", "torchvision.ops", "torchmetrics"),

@@ -212,7 +212,7 @@ def _check_kinds(
     source = targets.get("data")
     for kind in ("inputs", "targets"):
         offered = getattr(source, f"provides_{kind}", None)
-        for part in ("task", "model", "augment"):
+        for part in ("task", "model", "augment", "corruption"):
             taken = getattr(targets.get(part), f"accepts_{kind}", None)
             if offered is None or taken is None or offered in taken:
                 continue

@@ -79,6 +79,8 @@ class DataSplits:
     record: DatasetRecord
     normalise: Normalise | None = None
     """Applied by the loader, so that images can be kept as uint8; None where inputs are final."""
+    altered: str = ""
+    """What was done to the training split on purpose (``corruption``), and by which seed; "" for nothing."""
 
     def by_name(self) -> dict[str, Split]:
         """The splits as ``{"train": ..., "val": ..., "test": ...}``."""

@@ -37,7 +37,7 @@ class Judged:
             "says": self.claim.says,
             "kind": str(self.claim.kind),
             "a": self.claim.a,
-            "b": self.claim.b,
+            "b": self.claim.b or self.claim.against,
             "verdict": str(self.overall.verdict),
             "overall": to_plain(self.overall),
             "tasks": {task: to_plain(decision) for task, decision in self.by_task.items()},
@@ -94,5 +94,6 @@ def _differences(study: Study, claim: StudyClaim, name: str, rows: Sequence[Row]
     if claim.grid is not None:
         a, b = (widths(rows, name, arm, claim.grid, task.margin, seeds) for arm in (claim.a, claim.b))
     else:
-        a, b = (scores(rows, name, arm, measure.metric, seeds) for arm in (claim.a, claim.b))
+        a = scores(rows, name, claim.a, measure.metric, seeds)
+        b = scores(rows, name, claim.b or claim.a, claim.against or measure.metric, seeds)
     return paired(a, b, measure.mode, measure.worst)

@@ -10,8 +10,10 @@ import numpy as np
 from lorelab.pages.chart import Chart
 from lorelab.pages.marks import Axis, Line, Mark
 from lorelab.pages.page import Figure, Gallery, Heading, Paragraph, Part
+from lorelab.pages.table import Table
 from lorelab.studies.location import student_t
 from lorelab.studies.spec import Grid, Picture, Study, StudyTask
+from lorelab.studies.suggested import NEAR, suggestions
 from lorelab.studies.table import Row
 
 SHOWN = 15
@@ -28,6 +30,20 @@ def measured(study: Study, rows: Sequence[Row]) -> Iterator[Part]:
             f"Validation score down to {SHOWN} margins below the best: mean over seeds with 95 % intervals (Student's "
             "t) of the runs that did not diverge; where fewer than two are left, the curve is broken. The range of "
             "good values is measured seed by seed."
+        )
+    if near := suggestions(study, rows):
+        yield Heading("Suggestions of the range test")
+        columns = ("task", "range tests", "suggested a rate", "lowest", "median", "highest", "tuned", "near")
+        lines = [
+            (each.task, each.runs, len(rates), *(rates[:1] or (None,)), each.median, *(rates[-1:] or (None,)),
+             each.optimum, f"{each.near} of {each.runs}")
+            for each in near
+            for rates in [each.suggested]
+        ]  # fmt: skip
+        yield Table(columns, lines)
+        yield Paragraph(
+            f"Learning rates. Near: within a factor of {NEAR:g} of the rate that tuning chose on the same task. A test "
+            "that suggests none leaves its run at the configured rate."
         )
     drawn = [Figure(declared(study, picture, rows), picture.says) for picture in study.pictures]
     if drawn:

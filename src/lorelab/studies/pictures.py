@@ -43,7 +43,7 @@ def forest(study: Study, judged: Judged) -> Rows:
             overall=True,
         )
     )
-    a, b = study.arms[judged.claim.a].label, study.arms[judged.claim.b].label
+    a, b = study.labels(judged.claim)
     of = f" of {judged.claim.measure.metric}" if judged.claim.measure else ""
     of = f" of decades of {judged.claim.grid.key}" if judged.claim.grid else of
     return Rows(f"{a} − {b}, in margins{of}", Axis(f"margins (right: {a} is better)"), found, margin=1.0, signed=True)
@@ -92,7 +92,8 @@ def responses(study: Study, task: StudyTask, rows: Sequence[Row], link: Link) ->
 
 
 def budget_curve(study: Study, task: StudyTask, rows: Sequence[Row]) -> Chart:
-    """Best score so far over the number of trials, averaged over resampled orders, with the middle 80 % of them."""
+    """Best score so far over the number of trials, averaged over resampled orders, with the middle 80 % of them; what
+    is not tuned as a level, the mean of its runs."""
     mine = [row for row in rows if row.role == "tune" and row.task == task.name]
     marks: list[Mark] = []
     for name in dict.fromkeys(row.arm for row in mine):
@@ -100,6 +101,11 @@ def budget_curve(study: Study, task: StudyTask, rows: Sequence[Row]) -> Chart:
         mean, low, high = best_so_far([row.score for row in held], held[0].score_mode, np.random.default_rng(0))
         steps = [float(step) for step in range(1, len(held) + 1)]
         marks.append(Line(study.arms[name].label, steps, mean, low, high))
+    most = max((mark.x[-1] for mark in marks if isinstance(mark, Line)), default=1.0)
+    for name, arm in study.arms.items():
+        level = [row.score for row in rows if (row.role, row.task, row.arm) == ("final", task.name, name)]
+        if arm.search is None and level and math.isfinite(flat := float(np.mean(level))):
+            marks.append(Line(f"{arm.label} (not tuned)", [1.0, most], [flat, flat]))
     return Chart(f"{task.name}: best so far", Axis("trials", whole=True), _score_axis(mine), marks)
 
 

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lorelab.errors import ConfigError, LorelabError, Problem, nearest
+from lorelab.errors import ConfigError, LorelabError
 from lorelab.studies import declared
+from lorelab.studies.reader import Reader
 from lorelab.studies.rules import Kind
 from lorelab.studies.sequential import looks
-from lorelab.studies.spec import SCALES, Arm, Identity, Picture, Search, Study, StudyClaim, StudyTask
+from lorelab.studies.spec import (
+    RATE,
+    SCALES,
+    Arm,
+    Identity,
+    Picture,
+    Search,
+    Study,
+    StudyClaim,
+    StudyTask,
+    Suggestions,
+)
 
 KEYS = {
-    "": ("question", "title", "tasks", "arms", "seeds", "claims", "change", "pictures"),
+    "": ("question", "title", "tasks", "arms", "seeds", "claims", "change", "pictures", "suggestions"),
     "task": ("overrides", "metric", "mode", "margin", "worst", "scale"),
     "arm": ("overrides", "search", "label"),
     "search": ("space", "trials"),
-    "claim": ("name", "kind", "a", "b", "tasks", "says", "margin", "margins", "metric", "mode", "worst", "over"),
+    "claim": (
+        *("name", "kind", "a", "b", "against", "tasks", "says"),
+        *("margin", "margins", "metric", "mode", "worst", "over"),
+    ),
     "exact": ("name", "kind", "says", "identity", "tolerances"),
     "picture": ("title", "metric", "x", "tasks", "says"),
+    "suggestions": ("arm", "optimum"),
     "seeds": ("min", "max", "block"),
 }
 """What may stand where."""
@@ -41,24 +55,17 @@ def parse(name: str, plain: Mapping[str, Any], scale: str, where: str) -> Study:
     return study
 
 
-class _Reader:
-    """Collects what is wrong while it reads; what it returns then is good for nothing but to look further."""
-
-    def __init__(self, where: str, scale: str) -> None:
-        self.where, self.scale = where, scale
-        self.problems: list[Problem] = []
-        if scale not in SCALES:
-            self._wrong("scale", scale, " or ".join(SCALES), nearest(scale, SCALES))
-            self.scale = ""
+class _Reader(Reader):
+    """Of a study; what it returns when something is wrong is good for nothing but to look further."""
 
     def study(self, name: str, plain: Mapping[str, Any]) -> Study:
         self._mapping("", plain, KEYS[""])
         self._named("the file's name", name)
         arms = dict(self._arms(self._some("arms", plain)))
         tasks = dict(self._tasks(self._some("tasks", plain)))
-        if len(arms) == 1:
-            self._wrong("arms", ", ".join(arms), "two or more: something and a baseline that it is compared with")
         found = list(self._claims(plain.get("claims"), arms, tasks))
+        if len(arms) == 1 and not any(isinstance(each, StudyClaim) and each.against for each in found):
+            self._wrong("arms", ", ".join(arms), "two or more: something and a baseline that it is compared with")
         return Study(
             name=name,
             question=str(plain.get("question", "")),
@@ -71,12 +78,25 @@ class _Reader:
             change=str(plain.get("change", "")),
             identities=tuple(each for each in found if isinstance(each, Identity)),
             pictures=tuple(self._pictures(plain.get("pictures") or [], tasks)),
+            suggestions=self._suggestions(plain.get("suggestions"), arms),
         )
 
     def _pictures(self, plain: Any, tasks: Mapping[str, StudyTask]) -> Iterator[Picture]:
         for index, given in enumerate(plain if isinstance(plain, list) else [plain]):
             place = f"pictures.{index}"
             yield declared.picture(self._mapping(place, given, KEYS["picture"]), tasks, self._below(place))
+
+    def _suggestions(self, plain: Any, arms: Mapping[str, Arm]) -> Suggestions | None:
+        if plain is None:
+            return None
+        node = self._mapping("suggestions", plain, KEYS["suggestions"])
+        arm, optimum = (str(node.get(key, "nothing")) for key in KEYS["suggestions"])
+        for key, name in (("arm", arm), ("optimum", optimum)):
+            self._one_of(f"suggestions.{key}", name, arms)
+        search = arms[optimum].search if optimum in arms else None
+        if search is None or RATE not in search.space:
+            self._wrong("suggestions.optimum", optimum, f"an arm with a search over {RATE}")
+        return Suggestions(arm, optimum)
 
     def _tasks(self, plain: Mapping[str, Any]) -> Iterator[tuple[str, StudyTask]]:
         for name, given in plain.items():
@@ -142,11 +162,16 @@ class _Reader:
         kinds = [str(kind) for kind in Kind]
         kind = str(node.get("kind", "nothing"))
         self._one_of(f"{place}.kind", kind, kinds)
-        a, b = (str(node.get(side, "nothing")) for side in ("a", "b"))
-        for side, arm in (("a", a), ("b", b)):
+        against = str(node.get("against", ""))
+        sides = {side: str(node.get(side, "nothing")) for side in ("a" if against else "ab")}
+        for side, arm in sides.items():
             self._one_of(f"{place}.{side}", arm, arms)
+        a, b = sides["a"], sides.get("b", "")
         if a == b:
             self._wrong(f"{place}.b", b, "another arm than a")
+        if against and (not against.startswith("test/") or set(node) & {"b", "over"}):
+            expected = "a metric of the test split that a's runs also measure, with no b and no over"
+            self._wrong(f"{place}.against", against, expected)
         named = tuple(map(str, node.get("tasks") or tasks))
         own = self._mapping(f"{place}.margins", node.get("margins") or {}, None)
         for task in named:
@@ -167,7 +192,7 @@ class _Reader:
         if not (says := str(node.get("says", "")).strip()):
             self._wrong(f"{place}.says", "nothing", "the sentence that is put to the test")
         ruled = Kind(kind) if kind in kinds else Kind.SUPERIORITY
-        return StudyClaim(name, ruled, a, b, named, says, margins, measure, grid)
+        return StudyClaim(name, ruled, a, b, named, says, margins, measure, grid, against)
 
     def _looks(self, plain: Any) -> tuple[int, ...]:
         wanted = self._scaled("seeds", AUTO if plain == "auto" else plain)
@@ -183,66 +208,6 @@ class _Reader:
             self._wrong("seeds", wanted, "two or more: one run says nothing of the next")
             return (2,)
         return (wanted,)
-
-    def _scaled(self, place: str, node: Any) -> Any:
-        """What a node says for this scale; a node that is no mapping of scales says the same for all."""
-        if isinstance(node, Mapping) and node and set(node) <= set(SCALES):
-            if self.scale and self.scale not in node:
-                self._wrong(place, f"only {', '.join(map(str, node))}", f"a value for scale={self.scale}")
-            return node.get(self.scale, next(iter(node.values())))
-        return node
-
-    def _some(self, key: str, plain: Mapping[str, Any]) -> Mapping[str, Any]:
-        if not plain.get(key):
-            self._wrong(key, "nothing", f"some {key}, by name")
-            return {}
-        return self._mapping(key, plain[key], None)
-
-    def _mapping(self, place: str, node: Any, keys: Sequence[str] | None) -> Mapping[str, Any]:
-        """``node``, or an empty mapping in its place; ``keys``: what it may hold, None for anything."""
-        if not isinstance(node, Mapping):
-            self._wrong(place, node, f"a mapping with {', '.join(keys)}" if keys else "a mapping of names")
-            return {}
-        for key in node if keys is not None else ():
-            if key not in keys:  # type: ignore[operator]
-                where = f"{place}.{key}".lstrip(".")
-                self._wrong(where, f"no key '{key}' here", ", ".join(keys), nearest(str(key), keys))  # type: ignore[arg-type]
-        return node
-
-    def _lines(self, place: str, node: Any) -> tuple[str, ...]:
-        if node is None or node == {}:
-            return ()
-        if not isinstance(node, list) or any(isinstance(each, list | Mapping) for each in node):
-            self._wrong(place, node, "a list of overrides, each as lorelab train takes it", "[key=value, ...]")
-            return ()
-        return tuple(map(str, node))
-
-    def _number(self, place: str, node: Any, expected: str, least: float | None = 0.0) -> float:
-        """Also from text: YAML takes 1e-3 for a word."""
-        try:
-            found = math.nan if isinstance(node, bool) else float(node)
-        except (TypeError, ValueError):
-            found = math.nan
-        if not math.isfinite(found) or (least is not None and found <= least):
-            self._wrong(place, node, expected if least is None else f"{expected}, above {least:g}")
-        return found
-
-    def _named(self, place: str, name: object) -> None:
-        """Names stand in tags, folders and overrides."""
-        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", str(name), re.ASCII):
-            self._wrong(place, name, "a name of letters, digits, '_', '-' and '.'")
-
-    def _one_of(self, place: str, found: str, valid: Iterable[str]) -> None:
-        known = list(valid)
-        if found not in known:
-            self._wrong(place, found, "one of " + ", ".join(known), nearest(found, known) if known else "")
-
-    def _below(self, place: str) -> declared.Wrong:
-        return lambda key, found, expected: self._wrong(f"{place}.{key}", found, expected)
-
-    def _wrong(self, place: str, found: object, expected: str, advice: str = "") -> None:
-        where = f"{self.where}: {place}" if place else self.where
-        self.problems.append(Problem(where, "nothing" if found is None else str(found), expected, advice))
 
 
 def _is_whole(value: Any) -> bool:

@@ -11,10 +11,12 @@ from lorelab.studies.judge import Judged
 from lorelab.studies.proofs import markdown
 from lorelab.studies.report import commands, contradicted
 from lorelab.studies.spec import Study
+from lorelab.studies.suggested import NEAR, suggestions
+from lorelab.studies.table import Row
 from lorelab.studies.words import TONES, asked, effect, where_intervals_disagree, where_tasks_differ
 
 
-def readme(study: Study, frozen: Frozen, judged: Sequence[Judged]) -> str:
+def readme(study: Study, frozen: Frozen, judged: Sequence[Judged], rows: Sequence[Row]) -> str:
     """Markdown."""
     lines = [
         f"# {study.title}",
@@ -33,6 +35,7 @@ def readme(study: Study, frozen: Frozen, judged: Sequence[Judged]) -> str:
             lines.append(f"| {task} ({metric}) | {effect(decision)} | {decision.margin:g} | {decision.verdict} |")
         lines += [f"| over all tasks, in margins | {effect(each.overall)} | 1 | {verdict} |", ""]
     lines += markdown(proven_from(study, frozen.identities))
+    lines += _suggestions(study, rows)
     lines += [f"![{study.title}]({PICTURE})", ""] if judged else []
     lines += ["## Repeat it", "", "```console"]
     lines += [f"$ {line}" for line in commands(study, frozen).splitlines()]
@@ -42,3 +45,16 @@ def readme(study: Study, frozen: Frozen, judged: Sequence[Judged]) -> str:
     lines.append(f"{spent}; commit {commits}. Every number can be recomputed from `runs.csv`; the page: `report.html`.")
     lines.append("")
     return "\n".join(lines)
+
+
+def _suggestions(study: Study, rows: Sequence[Row]) -> list[str]:
+    found = suggestions(study, rows)
+    if not found:
+        return []
+    near, runs = sum(each.near for each in found), sum(each.runs for each in found)
+    said = f"{near} of {runs} suggestions of the range test lie within a factor of {NEAR:g} of the tuned learning rate."
+    lines = [f"## {said}", "", "| task | suggested (median) | tuned | near |", "| --- | ---: | ---: | ---: |"]
+    for each in found:
+        median = "none" if each.median is None else f"{each.median:.2g}"
+        lines.append(f"| {each.task} | {median} | {each.optimum:.2g} | {each.near} of {each.runs} |")
+    return [*lines, ""]

@@ -9,6 +9,7 @@ from typing import Literal
 from lorelab.studies.rules import Claim, Kind
 
 SCALES = ("smoke", "laptop", "full")
+RATE = "optimizer.lr"
 TUNING_SEED, FRESH_SEED = 1_000, 0
 """First of the seeds that tuning trains with, and of those that decide."""
 
@@ -75,6 +76,7 @@ class StudyClaim:
     kind: Kind
     a: str
     b: str
+    """The other arm; "" where the claim is ``against`` a baseline."""
     tasks: tuple[str, ...]
     says: str
     """What is claimed, for a reader."""
@@ -84,6 +86,8 @@ class StudyClaim:
     """In place of each task's metric."""
     grid: Grid | None = None
     """The claim is about the width of the range of good values, in decades."""
+    against: str = ""
+    """In place of an arm: another metric of A's own runs, what a baseline scores there (``test/ridge_rmse``)."""
 
     def measured(self, task: StudyTask) -> Measure:
         """What is compared on one task."""
@@ -123,6 +127,16 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Suggestions:
+    """How often the learning rate that ``arm``'s runs took from the range test lies near the one that tuning chose."""
+
+    arm: str
+    """Trains with ``callbacks=lr_range``."""
+    optimum: str
+    """The arm whose tuned ``optimizer.lr`` is the optimum."""
+
+
+@dataclass(frozen=True)
 class Study:
     """Everything that is fixed before the first run, for one scale."""
 
@@ -140,6 +154,12 @@ class Study:
     identities: tuple[Identity, ...] = ()
     """The claims that are exact."""
     pictures: tuple[Picture, ...] = ()
+    suggestions: Suggestions | None = None
+
+    def labels(self, claim: StudyClaim) -> tuple[str, str]:
+        """What a claim compares, for a reader."""
+        rival = self.arms[claim.b].label if claim.b else claim.against.removeprefix("test/").replace("_", " ")
+        return self.arms[claim.a].label, rival
 
     @property
     def seeds(self) -> range:

@@ -22,7 +22,7 @@ def effect(decision: Decision) -> str:
 
 def asked(study: Study, judged: Judged) -> str:
     """What kind of difference the claim is about."""
-    a, b = study.arms[judged.claim.a].label, study.arms[judged.claim.b].label
+    a, b = study.labels(judged.claim)
     return {
         Kind.SUPERIORITY: f"{a} beats {b} by at least the margin",
         Kind.NON_INFERIORITY: f"{a} is at most the margin worse than {b}",

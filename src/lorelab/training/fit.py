@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from pytorch_lightning import Callback, Trainer
@@ -28,6 +28,15 @@ from lorelab.training.opened import OpenRun, must_have_validation, open_run
 from lorelab.training.progress import ProgressLine
 from lorelab.training.pruning import Pruned
 from lorelab.training.settings import TrainerSettings
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """A callback that has something to do before the optimiser is made."""
+
+    def prepare(self, learner: Learner, data: DataModule, settings: TrainerSettings, seed: int) -> None:
+        """Called when a run begins, not when it goes on from a checkpoint."""
+        ...
 
 
 def fit(
@@ -110,10 +119,13 @@ class _Training:
         learner, data = self.opened.learner, self.opened.data
         total = self.settings.total_steps(examples=len(data.splits.train), batch_size=data.batch_size)
         progress.start(start.name, total, learner.task.monitor)
+        kept = self.keeper.path if self.keeper and start.resume and self.keeper.path.is_file() else None
+        for callback in self.callbacks if kept is None else ():
+            if isinstance(callback, Preparing):
+                callback.prepare(learner, data, self.settings, self.seed)
         torch.manual_seed(derive_seed(self.seed, "training"))
         extra = [self.keeper] if self.keeper else []
         trainer = make_trainer(self.settings, total, [*self.callbacks, *extra])
-        kept = self.keeper.path if self.keeper and start.resume and self.keeper.path.is_file() else None
         with self.signals.patient() if self.keeper else nullcontext():
             trainer.fit(learner, datamodule=data, ckpt_path=kept, weights_only=True)
         if learner.evaluated_at != trainer.global_step:  # the budget ended within an epoch

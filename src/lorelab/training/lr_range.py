@@ -121,7 +121,9 @@ class _Test:
         self, learner: Learner, data: DataModule, settings: TrainerSettings, seed: int, signals: Signals
     ) -> LrRange:
         rates, diverged = self.rates.tolist(), None
-        learner.make_optimizer = _at_rate_one(learner.make_optimizer)
+        learner.make_optimizer = at_rate(
+            learner.make_optimizer, 1.0
+        )  # so that the schedule's factor is the rate itself
         learner.schedule = lambda step, _total: rates[step]
         learner.report = self.take
         learner.log_every_n_steps = settings.accumulate_grad_batches  # one point per optimiser step
@@ -168,13 +170,13 @@ def _fresh(data: DataModule) -> DataModule:
     return fresh
 
 
-def _at_rate_one(factory: OptimizerFactory) -> OptimizerFactory:
-    """So that the schedule's factor is the rate itself."""
+def at_rate(factory: OptimizerFactory, rate: float) -> OptimizerFactory:
+    """The same optimiser at another learning rate, of all its groups."""
 
     def make(parameters: Iterable[nn.Parameter]) -> Optimizer:
         optimizer = factory(parameters)
         for group in optimizer.param_groups:
-            group["lr"] = 1.0
+            group["lr"] = rate
         return optimizer
 
     return make

@@ -59,8 +59,8 @@ def same_data(one: DataModule, other: DataModule) -> bool:
     mine, its = one.splits, other.splits
     if mine is its:
         return True
-    facts = (mine.spec, mine.record.fingerprint, mine.normalise) == (its.spec, its.record.fingerprint, its.normalise)
-    return facts and one.memory_limit_gb == other.memory_limit_gb and one.in_memory == other.in_memory
+    facts = [(each.spec, each.record.fingerprint, each.normalise, each.altered) for each in (mine, its)]
+    return facts[0] == facts[1] and one.memory_limit_gb == other.memory_limit_gb and one.in_memory == other.in_memory
 
 
 def _same_batches(one: DataModule, other: DataModule) -> bool:

@@ -19,11 +19,13 @@ FILES = sorted(study_design.STUDIES.glob("*.yaml"))
 
 def parts(study: Study) -> list[Study]:
     """Every task with the first arm, and every other arm with the first task: each override once."""
-    first_task, first_arm = next(iter(study.tasks)), next(iter(study.arms))
-    return [
-        replace(study, arms={first_arm: study.arms[first_arm]}),
-        replace(study, tasks={first_task: study.tasks[first_task]}, arms=dict(list(study.arms.items())[1:])),
-    ]
+    first_task, (first_arm, *others) = next(iter(study.tasks)), study.arms
+    found = [replace(study, arms={first_arm: study.arms[first_arm]})]
+    if others:
+        found.append(
+            replace(study, tasks={first_task: study.tasks[first_task]}, arms={n: study.arms[n] for n in others})
+        )
+    return found
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

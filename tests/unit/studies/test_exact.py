@@ -88,12 +88,12 @@ def test_verdicts_of_other_identities_than_declared_are_refused() -> None:
 def test_it_stands_on_the_page_in_the_readme_and_in_the_index(deviation, word) -> None:
     known, table, judged, kept = frozen(deviation)
     largest = {2e-6: "2×10⁻⁶", 2e-5: "0.00002"}[deviation]
-    for text in (render(known, kept, table), readme(known, kept, judged), render_index([(known, kept)])):
+    for text in (render(known, kept, table), readme(known, kept, judged, table), render_index([(known, kept)])):
         assert "One and one is two." in text
         assert word in text
         assert f"{largest} (0.00001)" in text or f"largest in float32 (tolerance): {largest} (0.00001)" in text
     assert "How it goes." in render(known, kept, table)
-    assert "| two | 2 |" in readme(known, kept, judged)
+    assert "| two | 2 |" in readme(known, kept, judged, table)
 
 
 def test_a_claim_may_compare_another_metric_than_its_tasks() -> None:

@@ -106,3 +106,19 @@ def test_verdicts_on_other_claims_than_are_declared_are_refused() -> None:
 def test_trials_play_no_part() -> None:
     without = [each for each in rows() if each.role == "final"]
     assert repr(judge(study(), rows(), 3)) == repr(judge(study(), without, 3))
+
+
+def test_a_claim_against_a_baseline_compares_two_metrics_of_the_same_runs_by_hand() -> None:
+    claim = {
+        "name": "beats", "kind": "superiority", "a": "a", "against": "test/mean_rmse", "tasks": ["houses"], "says": "s",
+    }  # fmt: skip
+    known = study(seeds=4, claims=[claim])
+    found = [
+        row("houses", "a", seed, 50.0 + seed, metrics={"test/rmse": 50.0 + seed, "test/mean_rmse": 60.0 + 2 * seed})
+        for seed in range(4)
+    ]
+    (beats,) = judge(known, found, 4)
+    assert beats.overall.estimate == pytest.approx((10 + 11 + 12 + 13) / 4 / 2.0), "smaller is better; in margins"
+    assert beats.to_plain()["b"] == "test/mean_rmse"
+    with pytest.raises(LorelabError, match="measured no 'test/mean_rmse'"):
+        judge(known, [row("houses", "a", seed, 50.0) for seed in range(4)], 4)

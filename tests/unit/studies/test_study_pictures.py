@@ -85,7 +85,10 @@ def test_a_response_curve_is_drawn_for_each_key_that_is_a_number() -> None:
 
 def test_a_budget_curve_has_as_many_steps_as_trials() -> None:
     chart = budget_curve(STUDY, STUDY.tasks["digits"], ROWS)
-    assert [list(mark.x) for mark in chart.marks] == [[1.0, 2.0]]  # type: ignore[union-attr]
+    tuned, level = chart.marks
+    assert list(tuned.x) == list(level.x) == [1.0, 2.0]  # type: ignore[union-attr]
+    finals = [row.score for row in ROWS if (row.task, row.arm, row.role) == ("digits", "b", "final")]
+    assert list(level.y) == pytest.approx([np.mean(finals)] * 2), "what is not tuned is a level"  # type: ignore[union-attr]
     assert chart == budget_curve(STUDY, STUDY.tasks["digits"], ROWS), "nothing in it depends on chance"
 
 

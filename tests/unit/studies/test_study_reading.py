@@ -121,6 +121,10 @@ def test_what_auto_stands_for_is_a_design_that_can_be_looked_at() -> None:
         ("claims.1.margins", {"houses": 1}, "claims.same.margins", "one of digits"),
         ("claims.1.margins", {"digits": "much"}, "claims.same.margins.digits", "above 0"),
         ("claims.1.margins", [0.1], "claims.same.margins", "a mapping"),
+        ("claims.0.against", "test/ridge_rmse", "claims.better.against", "with no b"),
+        ("suggestions", {"arm": "b", "optimum": "c"}, "suggestions.optimum", "an arm with a search"),
+        ("suggestions", {"arm": "b", "optimum": "b"}, "suggestions.optimum", "an arm with a search over optimizer.lr"),
+        ("suggestions", {"arm": "c", "optimum": "a"}, "suggestions.arm", "one of a, b"),
         ("claim", [], "claim", "question, title"),
     ],
 )
@@ -131,6 +135,15 @@ def test_each_mistake_is_named_with_its_place_and_what_was_expected(
     assert says in found[where].expected
     follows = ("." not in where and where in ("tasks", "arms")) or value is None or value == {}
     assert set(found) == {where} or follows, "nothing else is wrong, unless with a part all that needs it is gone"
+
+
+def test_one_arm_is_enough_where_a_claim_is_against_a_baseline_of_its_own_runs() -> None:
+    claim = {"name": "beats", "kind": "superiority", "a": "a", "against": "test/mean", "tasks": ["digits"], "says": "s"}
+    known = study(arms={"a": {"label": "Adam"}}, claims=[claim])
+    assert (known.claims[0].b, known.claims[0].against) == ("", "test/mean")
+    assert known.labels(known.claims[0]) == ("Adam", "mean")
+    assert "a baseline" in problems(plain(arms={"a": {}}, claims=[]))["arms"].expected
+    assert "test split" in problems(plain(claims=[claim | {"against": "val/mean"}]))["claims.beats.against"].expected
 
 
 def test_a_slip_of_the_pen_gets_the_nearest_name() -> None:

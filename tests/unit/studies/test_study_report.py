@@ -120,8 +120,8 @@ def test_an_arms_row_holds_mean_interval_choice_and_cost(document: str) -> None:
 
 
 def test_the_readme_says_claim_verdict_effect_picture_commands_and_what_would_change_it() -> None:
-    known, _, judged, frozen = result()
-    text = readme(known, frozen, judged)
+    known, table, judged, frozen = result()
+    text = readme(known, frozen, judged, table)
     verdict = str(judged[0].overall.verdict)
     assert text.startswith("# Is a better than b?\n")
     assert re.search(rf"^## . {verdict.capitalize()}: A beats <b> & all\.$", text, re.M)
@@ -129,12 +129,14 @@ def test_the_readme_says_claim_verdict_effect_picture_commands_and_what_would_ch
     assert "$ lorelab study run worked scale=smoke\n" in text
     assert "Another outcome." in text
     assert len(re.findall(r"^\| (digits|houses) ", text, re.M)) == 3
-    assert readme(known, frozen, judged) == text
+    assert readme(known, frozen, judged, table) == text
 
 
 def test_where_nothing_is_said_would_change_our_mind_the_claims_are_named() -> None:
-    known, _, judged, frozen = result()
-    assert "contradict those above (better, same)" in readme(dataclasses.replace(known, change=""), frozen, judged)
+    known, table, judged, frozen = result()
+    assert "contradict those above (better, same)" in readme(
+        dataclasses.replace(known, change=""), frozen, judged, table
+    )
 
 
 def test_what_was_overridden_is_part_of_the_commands() -> None:

@@ -98,3 +98,28 @@ def test_half_precision_values_are_judged_in_float32_and_float64_kept():
 def test_what_does_not_fit_is_refused(facts, kwargs, message):
     with pytest.raises(ValueError, match=message):
         Regression(data(**facts), **kwargs)
+
+
+def test_baselines_at_the_test_are_scikit_learns_in_the_targets_own_units():
+    from sklearn.dummy import DummyRegressor
+    from sklearn.linear_model import LinearRegression
+
+    task, train = Regression(data()), Batch(VALUES[:60], TARGETS[:60])
+    held = Batch(VALUES[60:], TARGETS[60:])
+    found = task.judge(as_given, train, held, "test")
+    assert task.judge(as_given, train, held, "val") == {}
+    assert found.keys() == task.better_at_test.keys()
+    # One feature, 60 rows: a penalty of at most 1,000 is chosen near 0, so that ridge is all but least squares.
+    for name, model, tolerance in (("mean", DummyRegressor(), 1e-6), ("ridge", LinearRegression(), 0.02)):
+        predicted = model.fit(train.inputs.numpy(), train.targets.numpy()).predict(held.inputs.numpy()) * STD
+        true = held.targets.numpy() * STD
+        assert found[f"{name}_rmse"] == pytest.approx(root_mean_squared_error(true, predicted), rel=tolerance)
+        assert found[f"{name}_mae"] == pytest.approx(mean_absolute_error(true, predicted), rel=tolerance)
+
+
+def test_tokens_have_no_ridge_baseline():
+    tokens = Batch(torch.ones(5, 3, dtype=torch.int64), torch.arange(5.0))
+    assert Regression(data(input_kind="text")).judge(as_given, tokens, tokens, "test").keys() == {
+        "mean_rmse",
+        "mean_mae",
+    }
