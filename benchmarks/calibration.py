@@ -31,6 +31,8 @@ CLAIMS = [Claim(kind, MARGIN) for kind in (Kind.SUPERIORITY, Kind.NON_INFERIORIT
 SEEDS = (5, 10, 20)
 LOOKS = looks(5, 20, 5)
 AUTO = "auto, 5 to 20"
+SPREADS = (1.0, 2.0, 4.0)
+"""Of the differences on three tasks, in margins."""
 RESAMPLES = 999
 CONFIDENCES = (0.95, 0.9)
 DIVERGING = Shape(normal, diverging=0.1)
@@ -97,6 +99,23 @@ def wrong_together(shape: Shape, n: int | str, rng: np.random.Generator, studies
     return float(found[0]), float(found[1])
 
 
+def wrong_over_tasks(shape: Shape, n: int | str, rng: np.random.Generator, studies: int) -> tuple[float, float]:
+    """How often the verdict over three tasks, whose differences spread 1, 2 and 4 margins, is wrongly supported, and
+    wrongly refuted, with each task's true difference at the margin; of the three kinds of claims the worst."""
+    counts = LOOKS if n == AUTO else (int(n),)
+    found, spent = [], np.array(shares(counts))
+    for claim in CLAIMS:
+        for end in at_margin(claim):
+            tasks = [simulate(shape, rng, studies, counts[-1], 0.0).scaled(spread) for spread in SPREADS]
+            steps = [task.step for task in tasks]
+            looked = [mean_over_tasks([task.values[:, :count] + end for task in tasks], steps) for count in counts]
+            pairs = [claim.p_values(each) for each in looked]
+            found.append([[p[side] / share < ALPHA for p, share in zip(pairs, spent, strict=True)] for side in (0, 1)])
+    decided = np.array(found).any(axis=2).mean(axis=-1)  # (claims, verdicts, looks, studies): wrong at any look
+    supported, refuted = decided.max(axis=0)
+    return float(supported), float(refuted)
+
+
 Ends = Callable[[float], tuple[Floats, Floats]]
 METHODS: dict[str, Callable[[Floats, Floats, np.random.Generator], Ends]] = {
     "decides": lambda d, step, rng: Studies(d, step).where(d.shape[1]).interval,
@@ -125,7 +144,7 @@ def coverage(shape: Shape, n: int, rng: np.random.Generator, studies: int) -> di
 
 def coverage_overall(shape: Shape, n: int, rng: np.random.Generator, studies: int) -> dict[str, Floats]:
     """The same over three tasks, whose differences spread 1, 2 and 4 margins."""
-    tasks = [simulate(shape, rng, studies, n, 0.0).scaled(scale) for scale in (1.0, 2.0, 4.0)]
+    tasks = [simulate(shape, rng, studies, n, 0.0).scaled(scale) for scale in SPREADS]
     decides = mean_over_tasks([task.values for task in tasks], [task.step for task in tasks]).interval
     shown = sum(
         hits(partial(stratified, [t.values[i] for t in tasks], mean_of_means, rng=rng, resamples=RESAMPLES))
@@ -138,26 +157,31 @@ def wrong_tables(rng: np.random.Generator, studies: int) -> tuple[list[Table], l
     """Wrong verdicts of every shape, and which of those held to the bar exceed it."""
     bar = 100 * (ALPHA + 2 * np.sqrt(ALPHA * (1 - ALPHA) / studies))
     shapes, exceeding, cells, rows = JUDGED | BEYOND | {"10 % diverge (median)": DIVERGING}, [], 0, []
+    heads = [f"{kind} {what}" for kind in ("sup.", "non-inf.", "equiv.") for what in ("0", "S", "R")]
     for name, shape in shapes.items():
         for n in (*SEEDS, AUTO):
             found = [(f"{kind}, {what}", 100 * share) for kind, what, share in wrong(shape, n, rng, studies)]
             together = [100 * share for share in wrong_together(shape, n, rng, studies)]
             found += zip(("Holm, any supported", "Holm, any refuted"), together, strict=True)
-            rows.append((f"{name}, {n}", *(share for _, share in found)))
+            if shape is not DIVERGING:  # its verdict over tasks is on the median of all, which is another test
+                over = [100 * share for share in wrong_over_tasks(shape, n, rng, studies)]
+                found += zip(("three tasks, supported", "three tasks, refuted"), over, strict=True)
+            shown = [share for _, share in found]
+            rows.append((f"{name}, {n}", *shown, *["–"] * (len(heads) + 4 - len(shown))))
             if name not in BEYOND:
                 cells += len(found)
                 exceeding += [f"{name}, {n}: {what} {share:.1f}" for what, share in found if share > bar]
             print(rows[-1], flush=True)
-    heads = [f"{kind} {what}" for kind in ("sup.", "non-inf.", "equiv.") for what in ("0", "S", "R")]
     note = (
         f"The bar is {bar:.2f} %. Above it, of {cells} cells held to it: {'; '.join(exceeding) or 'none'}. "
         "Of a test that is exact at 5 % (Student's t on normal scores) one cell in 44 exceeds it by chance."
     )
     title = (
         "Wrong verdicts, % of studies (0: supported or refuted at no difference; S, R: supported, refuted at the "
-        "margin, of equivalence the worse of both margins; Holm: any of three claims, each at its margin)"
+        "margin, of equivalence the worse of both margins; Holm: any of three claims, each at its margin; "
+        "tasks: the verdict over three tasks, of the worst kind)"
     )
-    return [Table(title, ("scores, seeds", *heads, "Holm S", "Holm R"), tuple(rows))], [note]
+    return [Table(title, ("scores, seeds", *heads, "Holm S", "Holm R", "tasks S", "tasks R"), tuple(rows))], [note]
 
 
 def coverage_table(rng: np.random.Generator, studies: int) -> Table:

@@ -5,7 +5,17 @@ Of hundreds of cells that are exact at 5 % some lie two standard errors above, h
 import numpy as np
 import pytest
 
-from benchmarks.calibration import AUTO, CLAIMS, DIVERGING, LOOKS, Studies, judge, wrong, wrong_together
+from benchmarks.calibration import (
+    AUTO,
+    CLAIMS,
+    DIVERGING,
+    LOOKS,
+    Studies,
+    judge,
+    wrong,
+    wrong_over_tasks,
+    wrong_together,
+)
 from benchmarks.simulated import JUDGED, Shape, simulate
 from lorelab.studies.bootstrap import bca
 from lorelab.studies.differences import Differences
@@ -24,6 +34,8 @@ def test_wrong_verdicts_stay_within_five_percent(shape: Shape, seeds: int | str)
     rng = np.random.default_rng(1)
     found = {f"{kind}: {what}": share for kind, what, share in wrong(shape, seeds, rng, STUDIES)}
     found["together"] = max(wrong_together(shape, seeds, rng, STUDIES))
+    if shape is not DIVERGING:
+        found["over three tasks"] = max(wrong_over_tasks(shape, seeds, rng, STUDIES))
     assert {name: share for name, share in found.items() if share > BAR} == {}
 
 
