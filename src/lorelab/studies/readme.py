@@ -13,7 +13,7 @@ from lorelab.studies.report import commands, contradicted
 from lorelab.studies.spec import Study
 from lorelab.studies.suggested import NEAR, suggestions
 from lorelab.studies.table import Row
-from lorelab.studies.words import TONES, asked, effect, where_intervals_disagree, where_tasks_differ
+from lorelab.studies.words import TONES, asked, effect, ruling, where_intervals_disagree, where_tasks_differ
 
 
 def readme(study: Study, frozen: Frozen, judged: Sequence[Judged], rows: Sequence[Row]) -> str:
@@ -24,6 +24,12 @@ def readme(study: Study, frozen: Frozen, judged: Sequence[Judged], rows: Sequenc
         f"{study.question}, at scale `{study.scale}`: {frozen.seeds} seeds per arm and task.",
         "",
     ]
+    if judged:
+        lines += [
+            "Effects are A − B, oriented so that larger is better, with the interval that decides. Verdicts read "
+            "together are corrected (Holm): where one is inconclusive only for that, the table says what it is alone.",
+            "",
+        ]
     for each in judged:
         sign, verdict = SIGNS[TONES[each.overall.verdict]], each.overall.verdict
         lines += [f"## {sign} {str(verdict).capitalize()}: {each.claim.says}", ""]
@@ -32,8 +38,8 @@ def readme(study: Study, frozen: Frozen, judged: Sequence[Judged], rows: Sequenc
         lines += ["| where | effect | margin | verdict |", "| --- | --- | ---: | --- |"]
         for task, decision in each.by_task.items():
             metric = each.claim.measured(study.tasks[task]).metric
-            lines.append(f"| {task} ({metric}) | {effect(decision)} | {decision.margin:g} | {decision.verdict} |")
-        lines += [f"| over all tasks, in margins | {effect(each.overall)} | 1 | {verdict} |", ""]
+            lines.append(f"| {task} ({metric}) | {effect(decision)} | {decision.margin:g} | {ruling(decision)} |")
+        lines += [f"| over all tasks, in margins | {effect(each.overall)} | 1 | {ruling(each.overall)} |", ""]
     lines += markdown(proven_from(study, frozen.identities))
     lines += _suggestions(study, rows)
     lines += [f"![{study.title}]({PICTURE})", ""] if judged else []

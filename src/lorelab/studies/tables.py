@@ -16,7 +16,7 @@ from lorelab.studies.location import student_t
 from lorelab.studies.pictures import Link
 from lorelab.studies.spec import Study, StudyTask
 from lorelab.studies.table import Row
-from lorelab.studies.words import TONES, effect, words_of
+from lorelab.studies.words import TONES, effect, ruling, words_of
 
 
 def arms_table(study: Study, frozen: Frozen, rows: Sequence[Row]) -> Table:
@@ -53,7 +53,7 @@ def numbers_table(judged: Sequence[Judged]) -> Table:
         (
             each.claim.name,
             place,
-            Cell(str(decision.verdict), tone=TONES[decision.verdict]),
+            Cell(ruling(decision), tone=TONES[decision.verdict]),
             effect(decision),
             decision.interval.method,
             decision.p_supported,

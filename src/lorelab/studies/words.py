@@ -20,6 +20,14 @@ def effect(decision: Decision) -> str:
     return interval(decision.estimate, decision.interval.low, decision.interval.high, signed=True)
 
 
+def ruling(decision: Decision) -> str:
+    """The verdict, and what it would be alone where reading claims together (Holm) took that away."""
+    alone = decision.claim.verdict(decision.interval.low, decision.interval.high)
+    if decision.verdict is Verdict.INCONCLUSIVE and alone is not decision.verdict:
+        return f"{decision.verdict} (alone: {alone})"
+    return str(decision.verdict)
+
+
 def asked(study: Study, judged: Judged) -> str:
     """What kind of difference the claim is about."""
     a, b = study.labels(judged.claim)

@@ -7,7 +7,7 @@ from worked_study import result
 from lorelab.studies.decision import Decision, Interval
 from lorelab.studies.judge import Judged
 from lorelab.studies.rules import Kind, Verdict
-from lorelab.studies.words import TONES, asked, effect, facts, where_intervals_disagree, where_tasks_differ
+from lorelab.studies.words import TONES, asked, effect, facts, ruling, where_intervals_disagree, where_tasks_differ
 
 STUDY, _, (BETTER, SAME), _ = result()
 
@@ -77,3 +77,12 @@ def test_intervals_that_would_say_otherwise_are_named_with_their_place() -> None
     assert where_intervals_disagree(agree) == ""
     odd = dataclasses.replace(agree, by_task={"x": decision(disagree=("BCa bootstrap", "sign flips"))})
     assert "(x: BCa bootstrap, sign flips)" in where_intervals_disagree(odd)
+
+
+def test_a_verdict_that_holm_took_away_is_named_beside_the_one_that_is_left() -> None:
+    decision = BETTER.by_task["digits"]
+    clear = dataclasses.replace(decision, interval=dataclasses.replace(decision.interval, low=0.05, high=0.2))
+    assert ruling(dataclasses.replace(clear, verdict=Verdict.SUPPORTED)) == "supported"
+    assert ruling(dataclasses.replace(clear, verdict=Verdict.INCONCLUSIVE)) == "inconclusive (alone: supported)"
+    wide = dataclasses.replace(decision.interval, low=-0.5, high=0.5)
+    assert ruling(dataclasses.replace(clear, interval=wide, verdict=Verdict.INCONCLUSIVE)) == "inconclusive"
