@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 from omegaconf import OmegaConf
 
@@ -27,7 +26,7 @@ from lorelab.seeds import derive_seed
 from lorelab.studies.jobs import Params, points_of_grids
 from lorelab.studies.reading import parse
 from lorelab.studies.spec import Search, Study, StudyTask
-from lorelab.sweeps.space import Dimension, dimension, sample
+from lorelab.sweeps.space import Dimension, dimension, spread
 from lorelab.training.provenance import code_version
 
 STUDIES = CONF / "study"
@@ -125,10 +124,10 @@ def with_value(words: Sequence[str], value: str) -> list[str]:
 
 
 def draws(search: Search) -> list[Params]:
-    """The configurations of a tuning search: independent random draws, the same for equal spaces."""
+    """The configurations of a tuning search: draws that cover the space evenly, the same for equal spaces."""
     dimensions = dimensions_of(search)
     seed = derive_seed(0, "tuning", *(f"{key}={value}" for key, value in sorted(search.space.items())))
-    return list(sample(dimensions, {}, search.trials, np.random.default_rng(seed)))
+    return list(spread(dimensions, {}, search.trials, seed))
 
 
 def dimensions_of(search: Search) -> list[Dimension]:

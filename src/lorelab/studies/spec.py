@@ -16,7 +16,8 @@ TUNING_SEED, FRESH_SEED = 1_000, 0
 
 @dataclass(frozen=True)
 class Search:
-    """How an arm is tuned on each task: random draws, so that any order of them is as good as any other."""
+    """How an arm is tuned on each task: draws that cover its space evenly and hang on none of the scores, so that what
+    fewer of them would have found can be told from any of them."""
 
     space: Mapping[str, str]
     """Key → sweep in Hydra's grammar."""

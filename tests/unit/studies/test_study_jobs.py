@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 from worked_study import lost, plain, row, study
 
@@ -69,6 +70,14 @@ def test_equal_spaces_draw_equal_points_and_a_larger_budget_adds_to_them() -> No
     assert first == again == more[:4]
     assert len({point["optimizer.lr"] for point in more}) == 8
     assert all(1e-4 <= point["optimizer.lr"] <= 1e-1 for point in more)
+
+
+def test_a_dozen_draws_leave_no_gap_in_the_space() -> None:
+    for high in ("1e-1", "1", "10"):
+        tuned = Search({"optimizer.lr": f"tag(log, interval(1e-4, {high}))"}, 12)
+        places = sorted(math.log10(point["optimizer.lr"]) for point in draws(tuned))
+        whole = math.log10(float(high)) + 4
+        assert max(np.diff([-4, *places, -4 + whole])) < whole / 4, "independent draws leave a third open half the time"
 
 
 def test_the_order_of_the_keys_changes_no_draw() -> None:
