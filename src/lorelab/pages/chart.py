@@ -21,8 +21,10 @@ SHAPES = (
     "M0 -4.8L4.6 3.4H-4.6z",
     "M0 -5.2L5.2 0L0 5.2L-5.2 0z",
     "M0 4.8L4.6 -3.4H-4.6z",
+    "M-1.6 -4.6h3.2v3h3v3.2h-3v3h-3.2v-3h-3v-3.2h3z",
+    "M-4.2 -4.2H4.2L-4.2 4.2H4.2z",
 )
-"""Markers, one a series; with six colours thirty series differ."""
+"""Markers, one a series; seven, which with six colours tell 42 series apart."""
 CROSS = "M-3.5 -3.5L3.5 3.5M-3.5 3.5L3.5 -3.5"
 BEADS = 9
 """Markers on a line that has no points of its own."""
