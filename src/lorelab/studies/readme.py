@@ -46,11 +46,16 @@ def readme(study: Study, frozen: Frozen, judged: Sequence[Judged], rows: Sequenc
     lines += ["## Repeat it", "", "```console"]
     lines += [f"$ {line}" for line in commands(study, frozen).splitlines()]
     lines += ["```", "", "## What would change our mind", "", study.change or contradicted(judged), ""]
-    cost, commits = frozen.facts["cost"], ", ".join(str(commit)[:12] for commit in frozen.facts["commits"])
+    cost, commits = frozen.facts["cost"], ", ".join(map(_short, frozen.facts["commits"]))
     spent = f"{cost['runs']} runs, {cost['seconds'] / 60:.0f} minutes of training, {cost['diverged']} diverged"
     lines.append(f"{spent}; commit {commits}. Every number can be recomputed from `runs.csv`; the page: `report.html`.")
     lines.append("")
     return "\n".join(lines)
+
+
+def _short(commit: str) -> str:
+    known, dirty, _ = str(commit).partition("+dirty")
+    return known[:12] + (" with uncommitted files" if dirty else "")
 
 
 def _suggestions(study: Study, rows: Sequence[Row]) -> list[str]:
