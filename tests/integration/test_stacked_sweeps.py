@@ -195,6 +195,64 @@ def test_memory_decides_how_many_are_trained_at_once(sweep, store_uri: str) -> N
     assert sizes == {"2"}
 
 
+AUTO = "hydra/launcher=auto"
+
+
+@pytest.fixture
+def times(monkeypatch):
+    """What ``auto`` measures, in seconds a step: alone, with a worker's threads, and stacked by how many they are."""
+    from lorelab.cli import auto
+
+    def are(alone: float, stacked: float) -> None:
+        monkeypatch.setattr(auto, "step_alone", lambda _member, _threads=None: alone)
+        monkeypatch.setattr(auto, "step_stacked", lambda members: stacked * len(members))
+
+    return are
+
+
+def test_auto_stacks_where_that_is_fast_and_says_why(sweep, times, store_uri: str, tmp_path: Path) -> None:
+    times(alone=10.0, stacked=0.01)
+    done = sweep(UNTESTED, "optimizer=adam,sgd", "optimizer.lr=0.01,0.02", AUTO)
+    lines = [line for line in done.stderr.splitlines() if "auto: " in line]
+    assert len(lines) == 2
+    assert all(line.startswith("lorelab train: auto: 2 runs stacked (expected: one by one 4:") for line in lines)
+    assert [run.tags["lorelab.stacked"] for run in MLflowStore(store_uri).runs()] == ["2"] * 4
+    assert statuses(tmp_path) == ["finished"] * 4
+
+
+def test_auto_trains_one_by_one_what_neither_stacks_nor_pays_for_workers(
+    sweep, times, store_uri: str, tmp_path
+) -> None:
+    times(alone=0.001, stacked=0.1)
+    done = sweep(UNTESTED, "optimizer.lr=0.01,0.02", AUTO, "sweep.workers=2")
+    assert "auto: 2 runs one by one (expected: " in done.stderr
+    assert "auto: the 2 runs that are not stacked one by one (expected: " in done.stderr
+    assert not any("lorelab.stacked" in run.tags for run in MLflowStore(store_uri).runs())
+    assert [trial.attempts for trial in trials(tmp_path)] == [1, 1]
+    quiet = sweep(UNTESTED, "optimizer.lr=0.03,0.04", AUTO, "sweep.name=quiet", "progress=quiet")
+    assert "auto" not in quiet.stderr
+
+
+def test_auto_measures_what_it_chooses_from(sweep, tmp_path: Path) -> None:
+    done = sweep(UNTESTED, "optimizer.lr=0.01,0.02,0.03", AUTO, "sweep.workers=1", "tracker=none")
+    assert "auto: 3 runs " in done.stderr
+    assert "by workers" not in done.stderr
+    assert statuses(tmp_path) == ["finished"] * 3
+
+
+@pytest.mark.slow
+def test_auto_hands_what_is_left_to_workers(sweep, times, store_uri: str, tmp_path: Path) -> None:
+    times(alone=10.0, stacked=100.0)
+    done = sweep(UNTESTED, "optimizer.lr=0.01,0.02,0.03", AUTO, "sweep.workers=2")
+    assert "auto: the 3 runs that are not stacked by workers (expected: " in done.stderr
+    assert statuses(tmp_path) == ["finished"] * 3
+    assert [trial.attempts for trial in trials(tmp_path)] == [1, 1, 1]
+    processes = {run.tags["lorelab.process"] for run in MLflowStore(store_uri).runs()}
+    (parent,) = MLflowStore(store_uri).runs(filters={"kind": "sweep"})
+    assert parent.tags["lorelab.process"] not in processes
+    assert parent.status == "finished"
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with Server(tmp_path_factory.mktemp("server")) as server:
