@@ -28,8 +28,10 @@ class Chooser:
         self.stacker = Stacker(composer, context, task_function, memory_gb, say, self._pays)
         self.say = say
         self.handed_over = False
-        self._workers = 1
+        self._workers, self._ahead = 1, 1.0
         self._known: list[tuple[Member, int, Choice]] = []
+        self._judged: list[tuple[int, Choice]] = []
+        """Of the jobs being launched: how many runs each choice was for."""
 
     def launch(self, job_overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
         """As ``Stacker.launch``."""
@@ -38,6 +40,8 @@ class Chooser:
             return stacker.launch(job_overrides, first)
         jobs = [composed(stacker.composer, overrides, number) for number, overrides in enumerate(job_overrides, first)]
         self._workers = max((_workers(job) for job in jobs if job.cfg is not None), default=1)
+        self._ahead = max((_ahead(job, first) for job in jobs if job.cfg is not None), default=0) / len(jobs)
+        self._judged = []
         stacker.stack(jobs)
         rest = [job for job in jobs if job.returned.status is JobStatus.UNKNOWN]
         if len(rest) > 1 and self._workers > 1:
@@ -47,21 +51,31 @@ class Chooser:
     def _pays(self, members: Sequence[Member], runs: int) -> bool:
         for like, size, choice in self._known:  # the same net and data: an earlier batch of a search
             if size <= 2 * len(members) and why_not([like.config or {}, members[0].config or {}]) is None:
+                self._judged.append((runs, choice))
                 return choice.way is Way.STACKED
-        choice = choose(self._measured(members), runs, self._workers)
+        choice = choose(self._measured(members), self._of_sweep(runs), self._workers)
         self._known.append((members[0], len(members), choice))
-        self.say(f"auto: {runs} runs {choice}")
+        self._judged.append((runs, choice))
+        self.say(f"auto: {self._of_sweep(runs)} runs {choice}")
         return choice.way is Way.STACKED
 
     def _for_workers(self, rest: Sequence[Job]) -> bool:
-        """Whether workers pay for what is not stacked. The first run stands for them all."""
+        """Whether workers pay for what is not stacked. Unless just that was judged, the first run stands for all."""
+        ways = {choice.way for _, choice in self._judged}
+        if len(ways) == 1 and sum(runs for runs, _ in self._judged) == len(rest):
+            return ways == {Way.WORKERS}
         prepared = (self.stacker.prepared(job)[1] for job in rest)
         member = next((each for each in prepared if isinstance(each, Member)), None)
         if member is None:
             return False
-        choice = choose(self._measured([member]), len(rest), self._workers)
-        self.say(f"auto: the {len(rest)} runs that are not stacked {choice}")
+        runs = self._of_sweep(len(rest))
+        choice = choose(self._measured([member]), runs, self._workers)
+        self.say(f"auto: the {runs} runs that are not stacked {choice}")
         return choice.way is Way.WORKERS
+
+    def _of_sweep(self, runs: int) -> int:
+        """As many runs as there will be like these ``runs`` until the end of a search, if its next trials are such."""
+        return round(max(1.0, self._ahead) * runs)
 
     def _measured(self, members: Sequence[Member]) -> Measured:
         member = members[0]
@@ -85,3 +99,10 @@ def _workers(job: Job) -> int:
     """How many processes the sweep would have."""
     assert job.cfg is not None
     return crew_size(job.cfg.sweep.workers, job.cfg.sweep.gpu_share, job.cfg.trainer.accelerator)
+
+
+def _ahead(job: Job, first: int) -> int:
+    """Trials of a search from number ``first`` on; 0 for what is launched all at once."""
+    assert job.cfg is not None
+    search = job.cfg.get("search")
+    return 0 if search is None or job.cfg.sweep.confirms is not None else (search.trials or 0) - first

@@ -10,8 +10,8 @@ from lorelab.training.progress import clock
 
 RUN_SECONDS = 0.25
 """What a run costs beside its steps and evaluations, however it is trained (``benchmarks.sweep_overhead``)."""
-START_SECONDS = 8.0
-"""Until workers that were just started train: they import for so long (two at a time on two cores)."""
+START_SECONDS = 10.0
+"""Until workers that were just started train: so long they import (two at a time on two cores)."""
 _WORTH = 0.9
 """Another way than one by one must promise to take less than this part of its time."""
 

@@ -40,16 +40,14 @@ class PacedTracker:
         self.inner, self.pace = inner, pace
         self._points: list[tuple[Mapping[str, float], int]] = []
         self._wrote = time.monotonic()
-
-    @property
-    def location(self) -> str:
-        """Of the inner tracker."""
-        return self.inner.location
+        self.location = inner.location
 
     def start(self, start: RunStart) -> str:
         """At once."""
         self._wrote = time.monotonic()
-        return self.inner.start(start)
+        run_id = self.inner.start(start)
+        self.location = self.inner.location
+        return run_id
 
     def finished(self, signature: str) -> RunRecord | None:
         """As the inner tracker says."""

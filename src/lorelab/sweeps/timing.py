@@ -35,26 +35,30 @@ _LONG = 1.0
 
 @dataclass(frozen=True)
 class Work:
-    """What each run of a group has to do: optimiser steps, evaluations; and the seconds that one evaluation takes."""
+    """What each run of a group has to do."""
 
     steps: int
-    evaluations: int
+    """Of the optimiser."""
+    evaluations: float
+    """Passes over the validation split; a test counts as as many as its split is longer."""
     evaluation: float
+    """Seconds of one."""
 
 
 def work(member: Member) -> Work:
     """Of one member; its first evaluation is measured. Of a budget that callbacks cut short, the whole is reckoned."""
-    settings, steps = member.settings, member.total_steps
+    settings, splits, steps = member.settings, member.data.splits, member.total_steps
     batches = len(copy.copy(member.data).train_dataloader())
     done = steps * settings.accumulate_grad_batches
     every = settings.val_check_interval or batches * settings.check_val_every_n_epoch
+    test = len(splits.test) / len(splits.val) if settings.test else 0.0
     with _no_trace():
         seat = Seat(_copy(member))
         begun = time.perf_counter()
         with suppress(Diverged):
             seat.validate()
         evaluation = time.perf_counter() - begun
-    return Work(steps, max(1, math.ceil(done / every)), evaluation)
+    return Work(steps, max(1, math.ceil(done / every)) + test, evaluation)
 
 
 def step_alone(member: Member, threads: int | None = None) -> float:

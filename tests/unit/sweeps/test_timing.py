@@ -35,10 +35,11 @@ def test_steps_alone_and_stacked_take_time_and_leave_no_trace() -> None:
         ({"max_epochs": 3, "accumulate_grad_batches": 2}, (6, 3)),
         ({"max_epochs": 3, "val_check_interval": 2}, (12, 6)),
         ({"max_steps": 2}, (2, 1)),
+        ({"max_steps": 2, "test": True}, (2, 2)),
     ],
 )
 def test_the_work_of_a_run_is_read_off_its_settings(settings, expected) -> None:
-    found: Work = work(member(**({"max_epochs": None} | settings)))
+    found: Work = work(member(**({"max_epochs": None, "test": False} | settings)))
     assert (found.steps, found.evaluations) == expected
 
 
