@@ -205,7 +205,7 @@ def times(monkeypatch):
 
     def are(alone: float, stacked: float) -> None:
         monkeypatch.setattr(auto, "step_alone", lambda _member, _threads=None: alone)
-        monkeypatch.setattr(auto, "step_stacked", lambda members: stacked * len(members))
+        monkeypatch.setattr(auto, "step_stacked", lambda _members, size: stacked * size)
 
     return are
 

@@ -48,13 +48,13 @@ class Chooser:
             self.handed_over = self._for_workers(rest)
         return [job.returned for job in jobs]
 
-    def _pays(self, members: Sequence[Member], runs: int) -> bool:
-        for like, size, choice in self._known:  # the same net and data: an earlier batch of a search
-            if size <= 2 * len(members) and why_not([like.config or {}, members[0].config or {}]) is None:
+    def _pays(self, members: Sequence[Member], runs: int, size: int) -> bool:
+        for like, known, choice in self._known:  # the same net and data: an earlier batch of a search
+            if known <= 2 * size and why_not([like.config or {}, members[0].config or {}]) is None:
                 self._judged.append((runs, choice))
                 return choice.way is Way.STACKED
-        choice = choose(self._measured(members), self._of_sweep(runs), self._workers)
-        self._known.append((members[0], len(members), choice))
+        choice = choose(self._measured(members, size), self._of_sweep(runs), self._workers)
+        self._known.append((members[0], size, choice))
         self._judged.append((runs, choice))
         self.say(f"auto: {self._of_sweep(runs)} runs {choice}")
         return choice.way is Way.STACKED
@@ -69,7 +69,7 @@ class Chooser:
         if member is None:
             return False
         runs = self._of_sweep(len(rest))
-        choice = choose(self._measured([member]), runs, self._workers)
+        choice = choose(self._measured([member], 1), runs, self._workers)
         self.say(f"auto: the {runs} runs that are not stacked {choice}")
         return choice.way is Way.WORKERS
 
@@ -77,7 +77,7 @@ class Chooser:
         """As many runs as there will be like these ``runs`` until the end of a search, if its next trials are such."""
         return round(max(1.0, self._ahead) * runs)
 
-    def _measured(self, members: Sequence[Member]) -> Measured:
+    def _measured(self, members: Sequence[Member], size: int) -> Measured:
         member = members[0]
         alone = worker = step_alone(member)
         if self._workers > 1:
@@ -85,14 +85,14 @@ class Chooser:
         stacked = None
         if len(members) > 1:
             try:
-                stacked = step_stacked(members)
+                stacked = step_stacked(members, size)
             except Exception as reason:  # whatever a net or a loss does that cannot be mapped
                 self.say(
                     f"auto: {len(members)} runs cannot be stacked: {(str(reason) or repr(reason)).splitlines()[0]}"
                 )
         todo = work(member)
         beside = RUN_SECONDS + todo.evaluations * todo.evaluation
-        return Measured(todo.steps, alone, worker, stacked, beside, len(members))
+        return Measured(todo.steps, alone, worker, stacked, beside, size)
 
 
 def _workers(job: Job) -> int:

@@ -25,11 +25,13 @@ from lorelab.sweeps.search import Search
 from lorelab.training.progress import ProgressLine
 from lorelab.training.stacked import Member, Unstackable, fit_stacked, why_not
 
-Pays = Callable[[Sequence[Member], int], bool]
-"""Asked of the first members of a group and the size of the group: whether to train them as one."""
+ASKED = 8
+"""Members that are ready when it is asked whether to stack their group at all."""
+Pays = Callable[[Sequence[Member], int, int], bool]
+"""Asked of the first members of a group, with how many runs it has and how many are to be trained at once."""
 
 
-def always(_members: Sequence[Member], _runs: int) -> bool:
+def always(_members: Sequence[Member], _runs: int, _size: int) -> bool:
     """Whatever can be stacked is."""
     return True
 
@@ -101,13 +103,19 @@ class Stacker:
                 size = stack_size(len(group), footprint(each.member), budget(self.memory_gb, each.member.device))
             signatures.add(signature)
             ready.append(each)
+            if len(signatures) == min(size, ASKED) and not self._pays(ready, len(group), size):
+                return
             if len(ready) == size:
                 if not self._as_one(ready, len(group)):
                     return
                 ready = []
         for reason, count in alone.items():
             self.say(f"{count} of {len(group)} runs alone, not stacked: {reason}")
-        self._as_one(ready, len(group))
+        if len(signatures) >= min(size, ASKED) or self._pays(ready, len(group), len(ready)):
+            self._as_one(ready, len(group))
+
+    def _pays(self, ready: Sequence[_Ready], runs: int, size: int) -> bool:
+        return len(ready) > 1 and self.pays([each.member for each in ready], runs, size)
 
     def _ready(self, job: Job) -> _Ready | None:
         """The job as a member; None if it runs alone, or has ended now, because its run had before."""
@@ -140,7 +148,7 @@ class Stacker:
 
     def _as_one(self, ready: Sequence[_Ready], runs: int) -> bool:
         """Whether a further stack of the group is worth trying."""
-        if len(ready) < 2 or not self.pays([each.member for each in ready], runs):
+        if len(ready) < 2:
             return False
         progress = _Ends(ready)
         try:

@@ -27,10 +27,8 @@ from lorelab.training.stacked_seat import Seat
 
 STEPS, SECONDS = 12, 0.6
 """A measurement ends after so many steps, or so many seconds and three steps."""
-_FEW = 4
-"""Members of a first, small stack: what it takes tells how long the whole one will."""
 _LONG = 1.0
-"""Seconds; if a step of the whole stack takes longer, it is not measured but reckoned from that of the few."""
+"""Seconds; if a step of all that are given would take longer, they are taken to cost as much as two do, each."""
 
 
 @dataclass(frozen=True)
@@ -80,15 +78,17 @@ def step_alone(member: Member, threads: int | None = None) -> float:
     return _typical(watch.moments)
 
 
-def step_stacked(members: Sequence[Member]) -> float:
-    """Seconds of one optimiser step of all ``members`` as one. Raises what a net or a loss does that cannot be
-    stacked."""
-    batches = members[0].settings.accumulate_grad_batches  # of one step
-    found = _stacked(members[:_FEW])
-    if len(members) > _FEW:
-        expected = found * len(members) / _FEW
-        found = expected if expected > _LONG else _stacked(members)
-    return batches * found
+def step_stacked(members: Sequence[Member], size: int) -> float:
+    """Seconds of one optimiser step of ``size`` members as one, of whom ``members`` (two or more) are given: measured
+    for two of them and for all, and from there on reckoned by how much each more adds. Raises what a net or a loss does
+    that cannot be stacked."""
+    batches, given = members[0].settings.accumulate_grad_batches, len(members)  # batches of one step
+    two = _stacked(members[:2])
+    if two * given / 2 > _LONG:
+        return batches * two * size / 2
+    found = two if given == 2 else _stacked(members)
+    more = two / 2 if given == 2 else max(0.0, (found - two) / (given - 2))
+    return batches * (found + more * (size - given))
 
 
 def _stacked(members: Sequence[Member]) -> float:

@@ -16,7 +16,7 @@ def test_steps_alone_and_stacked_take_time_and_leave_no_trace() -> None:
     some, others, threads = members(), members(), torch.get_num_threads()
     torch.manual_seed(7)
     assert 0 < step_alone(some[0], threads=2) < 1
-    assert 0 < step_stacked(some) < 1
+    assert 0 < step_stacked(some, 2) < 1
     assert 0 < work(some[0]).evaluation < 1
     assert torch.equal(torch.rand(3), torch.rand(3, generator=torch.Generator().manual_seed(7)))
     assert torch.get_num_threads() == threads
@@ -43,12 +43,14 @@ def test_the_work_of_a_run_is_read_off_its_settings(settings, expected) -> None:
     assert (found.steps, found.evaluations) == expected
 
 
-def test_a_step_of_many_is_reckoned_from_one_of_a_few_where_that_is_slow(monkeypatch) -> None:
+def test_a_step_of_many_is_reckoned_from_those_of_two_and_of_a_few(monkeypatch) -> None:
     asked = []
-    monkeypatch.setattr(timing, "_stacked", lambda some: asked.append(len(some)) or 0.1 * len(some))
-    assert step_stacked(members(8)) == pytest.approx(0.8)
-    assert asked == [4, 8]
-    monkeypatch.setattr(timing, "_stacked", lambda some: asked.append(len(some)) or 0.6)
-    assert step_stacked(members(8)) == pytest.approx(1.2)
-    assert asked == [4, 8, 4]
-    assert step_stacked(members(3)) == pytest.approx(0.6)
+    monkeypatch.setattr(timing, "_stacked", lambda some: asked.append(len(some)) or 0.01 + 0.02 * len(some))
+    assert step_stacked(members(8), 8) == pytest.approx(0.17)
+    assert asked == [2, 8]
+    assert step_stacked(members(8), 32) == pytest.approx(0.65)
+    assert step_stacked([member(accumulate_grad_batches=3) for _ in range(2)], 2) == pytest.approx(3 * 0.05)
+    asked.clear()
+    monkeypatch.setattr(timing, "_stacked", lambda some: asked.append(len(some)) or 0.3)
+    assert step_stacked(members(8), 8) == pytest.approx(1.2)
+    assert asked == [2], "two were slow enough"
