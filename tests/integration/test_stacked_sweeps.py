@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -187,6 +188,36 @@ def test_a_stack_that_was_stopped_goes_on_with_the_same_command(sweep, work, sto
     assert [run.status for run in runs.values()] == ["finished"] * 3
     points = MLflowStore(store_uri).history(runs["0"].run_id, "val/accuracy")
     assert len(points) == len({step for step, _ in points}) == 2
+
+
+def test_a_stack_that_breaks_down_costs_no_trial_its_run(sweep, monkeypatch, store_uri: str, tmp_path: Path) -> None:
+    from lorelab.training.stacked_loop import StackedLoop
+
+    train, steps = StackedLoop._train_batch, []
+
+    def breaks_down(loop, *args, **kwargs):
+        steps.append(1)
+        if len(steps) == 3:
+            raise RuntimeError("out of memory")
+        return train(loop, *args, **kwargs)
+
+    monkeypatch.setattr(StackedLoop, "_train_batch", breaks_down)
+    done = sweep(UNTESTED, "optimizer.lr=0.01,1e30,0.03", "optimizer=sgd", STACKED)
+    assert "a stack of 3 runs ended; those that had not go on alone." in done.stderr
+    assert "RuntimeError: out of memory" in done.stderr
+    assert statuses(tmp_path) == ["finished", "diverged", "finished"]
+    runs = by_trial(store_uri)
+    assert [run.status for run in runs.values()] == ["finished", "diverged", "finished"]
+    assert [trial.runs[0].run_id for trial in trials(tmp_path)] == [run.run_id for run in runs.values()]
+
+
+@pytest.mark.parametrize("launcher", ["stacked", "auto"])
+def test_impossible_settings_of_the_launcher_are_refused(sweep, launcher: str) -> None:
+    wrong = (f"hydra/launcher={launcher}", "hydra.launcher.batch=0", "hydra.launcher.memory_gb=some")
+    done = sweep("optimizer.lr=0.01,0.02", *wrong, "tracker=none", check=False)
+    assert done.returncode == 2
+    assert re.search(r"hydra\.launcher\.batch: .*0.*at least 1", done.stderr)
+    assert re.search(r"hydra\.launcher\.memory_gb: .*'some'.*null for half of what is free", done.stderr)
 
 
 def test_memory_decides_how_many_are_trained_at_once(sweep, store_uri: str) -> None:

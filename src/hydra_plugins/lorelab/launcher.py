@@ -37,15 +37,12 @@ class StackedLauncher(LocalLauncher):
     """
 
     def __init__(self, memory_gb: float | None = None, batch: int = 8) -> None:
-        if batch < 1:
-            raise ValueError(f"hydra.launcher.batch must be at least 1, got {batch}")
-        if memory_gb is not None and memory_gb <= 0:
-            raise ValueError(f"hydra.launcher.memory_gb must be above 0, got {memory_gb}")
         self.memory_gb, self.batch = memory_gb, batch
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Makes what launches."""
+        """Makes what launches. Raises ``ConfigError`` if a setting is out of range."""
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        self._check()
         from lorelab.cli.stacked import Stacker
 
         self.body = Stacker(self.composer, hydra_context, task_function, self.memory_gb, self.say)
@@ -53,6 +50,18 @@ class StackedLauncher(LocalLauncher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Jobs that are not begun, because they cannot be stacked, are returned as ``UNKNOWN``."""
         return self.body.launch(job_overrides, initial_job_idx)
+
+    def _check(self) -> None:
+        from lorelab.errors import ConfigError, Problem
+
+        problems = []
+        if not isinstance(self.batch, int) or self.batch < 1:
+            problems.append(Problem("hydra.launcher.batch", repr(self.batch), "trials, at least 1"))
+        if self.memory_gb is not None and not (isinstance(self.memory_gb, int | float) and self.memory_gb > 0):
+            expected = "10⁹ bytes, above 0, or null for half of what is free"
+            problems.append(Problem("hydra.launcher.memory_gb", repr(self.memory_gb), expected))
+        if problems:
+            raise ConfigError(problems)
 
     def say(self, line: str) -> None:
         """To the user, unless progress=quiet."""
@@ -66,8 +75,9 @@ class AutoLauncher(StackedLauncher):
     """The body is ``lorelab.cli.auto``."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Makes what launches."""
+        """Makes what launches. Raises ``ConfigError`` if a setting is out of range."""
         LocalLauncher.setup(self, hydra_context=hydra_context, task_function=task_function, config=config)
+        self._check()
         from lorelab.cli.auto import Chooser
 
         self.chooser = Chooser(self.composer, hydra_context, task_function, self.memory_gb, self.say)
