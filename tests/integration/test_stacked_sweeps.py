@@ -212,12 +212,14 @@ def test_a_stack_that_breaks_down_costs_no_trial_its_run(sweep, monkeypatch, sto
 
 
 @pytest.mark.parametrize("launcher", ["stacked", "auto"])
-def test_impossible_settings_of_the_launcher_are_refused(sweep, launcher: str) -> None:
+def test_impossible_settings_of_the_launcher_are_refused(sweep, launcher: str, tmp_path: Path) -> None:
     wrong = (f"hydra/launcher={launcher}", "hydra.launcher.batch=0", "hydra.launcher.memory_gb=some")
     done = sweep("optimizer.lr=0.01,0.02", *wrong, "tracker=none", check=False)
     assert done.returncode == 2
-    assert re.search(r"hydra\.launcher\.batch: .*0.*at least 1", done.stderr)
-    assert re.search(r"hydra\.launcher\.memory_gb: .*'some'.*null for half of what is free", done.stderr)
+    assert "nothing was started" in done.stderr
+    assert not list((tmp_path / "outputs").glob("sweeps/*"))
+    assert re.search(r"hydra\.launcher\.batch\n *found: +0\n *expected: trials, at least 1\n", done.stderr)
+    assert re.search(r"hydra\.launcher\.memory_gb\n *found: +'some'\n *expected: .*null for half", done.stderr)
 
 
 def test_memory_decides_how_many_are_trained_at_once(sweep, store_uri: str) -> None:

@@ -48,6 +48,7 @@ def run(arguments: Sequence[str], context: HydraContext, task_function: TaskFunc
     alone = config.hydra.launcher._target_ == LOCAL
     auto = config.hydra.launcher._target_ == AUTO
     workers, gpus = _workers(plan, alone, auto)
+    launcher = None if workers > 1 and alone else _launcher(plan, context, task_function, config)
     leader = folders.leadership(plan.folder)
     with ExitStack() as stack:
         with folders.lock(plan.folder):
@@ -57,9 +58,7 @@ def run(arguments: Sequence[str], context: HydraContext, task_function: TaskFunc
                 (plan.folder / folders.STOP).unlink(missing_ok=True)
                 if _lead(leader, stack):
                     about, parent = _open_parent(plan, about)
-        loop = Loop(
-            plan, about, None if workers > 1 and alone else _launcher(plan, context, task_function, config), alone
-        )
+        loop = Loop(plan, about, launcher, alone)
         if is_worker():
             follow_the_sweep()
             loop.work()
