@@ -14,7 +14,7 @@ BENCHMARKS = {
     "startup": "from the command to the first step against importing the libraries alone",
     "epoch": "one epoch against per-example transforms in a DataLoader with Lightning's defaults",
     "lasting": "what logging, heartbeats and checkpoints to go on from cost a run; and strict reproducibility",
-    "stacked": "a sweep of 32 digits MLPs, one by one against all of them as one",
+    "stacked": "whole sweeps of 32 runs: one by one, by two workers, stacked, auto",
     "whole": "the whole process, one epoch and test, against the same peer",
 }
 

@@ -142,6 +142,27 @@ def _summing(death: _Death) -> None:
     death.before(MLflowTracker, "artifact", late)
 
 
+def _begun_stacked(death: _Death) -> None:
+    """Some runs of a stack are open, and none has taken a step."""
+    from lorelab.training import stacked
+
+    death.before(stacked, "_open")
+
+
+def _stacked(death: _Death) -> None:
+    """A stack has taken some steps."""
+    from lorelab.training.stacked_loop import StackedLoop
+
+    death.before(StackedLoop, "_train_batch")
+
+
+def _stacked_closing(death: _Death) -> None:
+    """Some runs of a stack have ended and are closed, and others not."""
+    from lorelab.training.stacked_seat import Seat
+
+    death.before(Seat, "close")
+
+
 def _pages(death: _Death) -> None:
     """The sweep is over, and nothing of its sum is in the store."""
     from lorelab.sweeps import sweep
@@ -149,8 +170,11 @@ def _pages(death: _Death) -> None:
     death.before(sweep, "write_pages")
 
 
-MOMENTS: dict[str, Callable[[_Death], None]] = {
-    function.__name__[1:]: function
-    for function in (_opened, _asked, _proposed, _journal, _created, _begun, _halfway, _ended, _noted, _half_told,
-                     _pages, _summing)
-}  # fmt: skip
+def _named(*functions: Callable[[_Death], None]) -> dict[str, Callable[[_Death], None]]:
+    return {function.__name__[1:]: function for function in functions}
+
+
+SINGLE = _named(_opened, _asked, _proposed, _journal, _created, _begun, _halfway, _ended, _noted, _half_told, _pages,
+                _summing)  # fmt: skip
+"""In a sweep whose trials run one by one."""
+MOMENTS = SINGLE | _named(_begun_stacked, _stacked, _stacked_closing)

@@ -1,91 +1,104 @@
-"""A sweep of 32 digits MLPs, eight learning rates by four seeds: one by one against all of them as one."""
+"""Whole sweeps of 32 runs, eight learning rates by four seeds, four ways: one by one, by two workers, stacked, auto.
+
+Each is a ``lorelab train -m`` from its command line to its summary, in a store and a folder of its own: composing,
+checking, logging, checkpoints, evaluation and test included; and of the workers, their start. ``python -m
+benchmarks.stacked [NAME] [--rounds N] [OVERRIDE …]`` times one family, overrides added (``trainer.max_epochs=1`` for a
+glance), and writes nothing down; ``python -m benchmarks stacked`` times all of them and does.
+"""
 
 from __future__ import annotations
 
-import copy
+import contextlib
+import io
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import product
+from itertools import count
 from pathlib import Path
 from time import perf_counter
 
 from benchmarks.alternate import Comparison, Sample, Way, alternate
-from benchmarks.parts import own_threads
-from lorelab.config.build import Parts, build
-from lorelab.config.describe import describe, resolved
-from lorelab.config.overrides import compose_all
-from lorelab.config.resolvers import register_resolvers
-from lorelab.paths import ROOT
-from lorelab.records import RunStart
-from lorelab.tracking.memory import MemoryTracker
-from lorelab.tracking.mlflow_tracker import MLflowTracker
-from lorelab.tracking.protocol import Tracker
-from lorelab.training.fit import fit
-from lorelab.training.learner import Learner
-from lorelab.training.progress import ProgressLine
-from lorelab.training.provenance import capture
-from lorelab.training.stacked import Member, fit_stacked
+from benchmarks.parts import missing_images, own_threads
+from benchmarks.report import markdown
+from lorelab.tracking.mlflow_client import connect
 
 ROUNDS = 5
 THREADS = 1
-RATES, SEEDS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1), range(4)
-OVERRIDES = ("experiment=digits_mlp", "trainer.accelerator=cpu")
-QUIET = ProgressLine("quiet")
-Built = list[tuple[Parts, RunStart, int, dict[str, object]]]
+RATES, SEEDS = "1e-4,3e-4,1e-3,3e-3,1e-2,3e-2,1e-1,3e-1", "0,1,2,3"
+WAYS = {
+    "one by one": ("hydra/launcher=local",),
+    "two workers": ("hydra/launcher=local", "sweep.workers=2"),
+    "stacked": ("hydra/launcher=stacked",),
+    "auto": ("hydra/launcher=auto", "sweep.workers=2"),
+}
+FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "digits MLP": ("experiment=digits_mlp",),
+    "California MLP": ("experiment=california_mlp", "trainer.max_epochs=3"),
+    "MNIST MLP": ("experiment=fashion_mnist_mlp", "data=mnist", "trainer.max_epochs=1", "data.limit_train=10000"),
+    "Fashion-MNIST CNN": ("experiment=fashion_mnist_cnn", "trainer.max_epochs=1", "data.limit_train=2000"),
+    "character transformer": ("experiment=help_topics", "trainer.max_steps=100", "trainer.val_check_interval=100"),
+}
+NEEDS = {"MNIST MLP": "MNIST", "Fashion-MNIST CNN": "FashionMNIST"}
+_numbers = count()
 
 
-def built(overrides: tuple[str, ...]) -> Built:
-    """One run of each seed; each way trains copies of the nets, at every rate."""
-    register_resolvers()
-    runs: Built = []
-    provenance = capture(ROOT)
-    for seed in SEEDS:
-        (composed,) = compose_all([*overrides, f"seed={seed}"])
-        parts = build(composed.cfg, composed.origin)
-        start = describe(composed.cfg, composed.origin, provenance, parts.data.splits.record, code="benchmark")
-        runs.append((parts, start, seed, resolved(composed.cfg)))
-    return runs
+def sweep(folder: Path, way: Sequence[str], overrides: Sequence[str]) -> Sample:
+    """One sweep from its command line on, in this process (and the workers that it starts)."""
+    from hydra.core.global_hydra import GlobalHydra
 
+    from lorelab.__main__ import main
 
-def members(runs: Built, tracker: Callable[[], Tracker]) -> Iterator[Member]:
-    for rate, (parts, start, seed, config) in product(RATES, runs):
-        it = parts.learner
-        optimizer = partial(it.make_optimizer, lr=rate)
-        learner = Learner(copy.deepcopy(it.net), it.task, optimizer, it.schedule, it.class_names)
-        yield Member(learner, copy.copy(parts.data), parts.settings, tracker(), start, seed=seed, config=config)
-
-
-def one_by_one(runs: Built, tracker: Callable[[], Tracker]) -> Sample:
     own_threads(THREADS)
-    begun = perf_counter()
-    for each in members(runs, tracker):
-        fit(
-            each.learner, each.data, each.settings, tracker=each.tracker, start=each.start, seed=each.seed,
-            progress=QUIET, config=each.config,
-        )  # fmt: skip
+    place = folder / str(next(_numbers))
+    place.mkdir()
+    uri = f"sqlite:///{place}/mlflow.db"
+    connect(uri)  # making MLflow's tables takes seconds, once for a store
+    GlobalHydra.instance().clear()
+    words = [
+        *("train", "-m", "trainer.accelerator=cpu", f"trainer.threads={THREADS}", "progress=quiet", *overrides, *way),
+        *(f"optimizer.lr={RATES}", f"seed={SEEDS}", f"paths.outputs={place}", f"tracker.uri={uri}"),
+    ]
+    before, sys.argv = sys.argv, ["lorelab", *words]
+    begun, said = perf_counter(), io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            status = main(words)
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 2
+    finally:
+        sys.argv = before
+    if status:
+        raise RuntimeError(f"{' '.join(words)}: exit status {status}\n{said.getvalue()}")
     return {"whole sweep": perf_counter() - begun}
 
 
-def as_one(runs: Built, tracker: Callable[[], Tracker]) -> Sample:
-    own_threads(THREADS)
-    begun = perf_counter()
-    fit_stacked(list(members(runs, tracker)), QUIET)
-    return {"whole sweep": perf_counter() - begun}
+def compare(family: str, rounds: int, extra: Sequence[str] = ()) -> Comparison:
+    """All ways of one family, alternating, after a round that is thrown away."""
+    with tempfile.TemporaryDirectory(prefix="lorelab-bench-") as folder:
+        overrides = [*FAMILIES[family], *extra]
+        ways: dict[str, Way] = {name: partial(sweep, Path(folder), way, overrides) for name, way in WAYS.items()}
+        return alternate(f"32 runs, {family}", ways, rounds, threads=THREADS, warm_up=rounds > 1)
 
 
 def measure(rounds: int) -> tuple[list[Comparison], list[str]]:
-    """In one process, after a warm-up."""
-    with tempfile.TemporaryDirectory(prefix="lorelab-bench-") as folder:
-        runs = built(OVERRIDES)
-        store: Callable[[], Tracker] = partial(
-            MLflowTracker, f"sqlite:///{folder}/mlflow.db", artifacts=str(Path(folder) / "artifacts")
-        )
-        comparisons = []
-        for title, tracker in (("tracker=none", MemoryTracker), ("tracker=mlflow", store)):
-            ways: dict[str, Way] = {
-                "one by one": partial(one_by_one, runs, tracker),
-                "stacked": partial(as_one, runs, tracker),
-            }
-            comparisons.append(alternate(f"32 digits MLPs, {title}", ways, rounds, threads=THREADS))
-        return comparisons, []
+    """Families whose data are here."""
+    notes = [f"{name}: {why}" for name, data in NEEDS.items() if (why := missing_images(data))]
+    skipped = {note.partition(":")[0] for note in notes}
+    return [compare(family, rounds) for family in FAMILIES if family not in skipped], notes
+
+
+def main(words: Sequence[str]) -> None:
+    """Prints the table of one family."""
+    rest, rounds = list(words), ROUNDS
+    if "--rounds" in rest:
+        at = rest.index("--rounds")
+        rounds, rest = int(rest[at + 1]), rest[:at] + rest[at + 2 :]
+    family = rest.pop(0) if rest and "=" not in rest[0] else next(iter(FAMILIES))
+    if family not in FAMILIES:
+        sys.exit(f"no family {family}; there are: {', '.join(FAMILIES)}")
+    print(markdown(compare(family, rounds, rest), "whole sweep"))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.forked import Forked, Server
-from benchmarks.moments import MOMENTS
+from benchmarks.moments import SINGLE
 from benchmarks.sweep_kill import KilledSweep, kill_at_random
 from lorelab.sweeps.trials import TrialStatus
 from lorelab.tracking.mlflow_store import MLflowStore
@@ -36,7 +36,7 @@ def test_a_sweep_is_the_same_however_often_its_processes_are_killed(server: Serv
 
 def test_a_sweep_goes_on_from_every_moment_at_which_it_can_be_killed(server: Server, tmp_path: Path) -> None:
     sweep = KilledSweep(server, tmp_path, 4, *SHORT)
-    for moment in MOMENTS:
+    for moment in SINGLE:
         assert sweep.start(moment).wait(120) == -signal.SIGKILL, f"{moment}: {sweep.output.read_text()}"
     assert sweep.start().wait(120) == 0, sweep.output.read_text()
     assert sweep.problems() == []

@@ -1,4 +1,5 @@
-"""``hydra/launcher=local``: jobs one after the other in this process, composed fast."""
+"""``hydra/launcher=local``: jobs one after the other in this process, composed fast. ``stacked``: those that differ
+only in numbers trained as one. ``auto``: whichever way promises to take the least time."""
 
 from __future__ import annotations
 
@@ -28,9 +29,78 @@ class LocalLauncher(Launcher):
         return launch(job_overrides, initial_job_idx, self.composer, self.hydra_context, self.task_function)
 
 
-ConfigStore.instance().store(
-    group="hydra/launcher",
-    name="local",
-    node={"_target_": "hydra_plugins.lorelab.launcher.LocalLauncher"},
-    provider="lorelab",
-)
+class StackedLauncher(LocalLauncher):
+    """The body is ``lorelab.cli.stacked``.
+
+    ``memory_gb``: what one stack may take (10⁹ bytes), null for half of what is free. ``batch``: trials of a search
+    that are proposed at once; ``sweep.batch`` has the last word.
+    """
+
+    def __init__(self, memory_gb: float | None = None, batch: int = 8) -> None:
+        self.memory_gb, self.batch = memory_gb, batch
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Makes what launches. Raises ``ConfigError`` if a setting is out of range."""
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        self._check()
+        from lorelab.cli.stacked import Stacker
+
+        self.body = Stacker(self.composer, hydra_context, task_function, self.memory_gb, self.say)
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Jobs that are not begun, because they cannot be stacked, are returned as ``UNKNOWN``."""
+        return self.body.launch(job_overrides, initial_job_idx)
+
+    def _check(self) -> None:
+        from lorelab.errors import ConfigError, Problem
+
+        problems = []
+        if not isinstance(self.batch, int) or self.batch < 1:
+            problems.append(Problem("hydra.launcher.batch", repr(self.batch), "trials, at least 1"))
+        if self.memory_gb is not None and not (isinstance(self.memory_gb, int | float) and self.memory_gb > 0):
+            expected = "10⁹ bytes, above 0, or null for half of what is free"
+            problems.append(Problem("hydra.launcher.memory_gb", repr(self.memory_gb), expected))
+        if problems:
+            raise ConfigError(problems)
+
+    def say(self, line: str) -> None:
+        """To the user, unless progress=quiet."""
+        import sys
+
+        if "progress=quiet" not in self.config.hydra.overrides.task:
+            print(f"lorelab train: {line}", file=sys.stderr)
+
+
+class AutoLauncher(StackedLauncher):
+    """The body is ``lorelab.cli.auto``."""
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Makes what launches. Raises ``ConfigError`` if a setting is out of range."""
+        LocalLauncher.setup(self, hydra_context=hydra_context, task_function=task_function, config=config)
+        self._check()
+        from lorelab.cli.auto import Chooser
+
+        self.chooser = Chooser(self.composer, hydra_context, task_function, self.memory_gb, self.say)
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Jobs that are not begun, because they are not stacked, are returned as ``UNKNOWN``."""
+        return self.chooser.launch(job_overrides, initial_job_idx)
+
+    @property
+    def handed_over(self) -> bool:
+        """Whether what is left is for workers."""
+        return self.chooser.handed_over
+
+
+_STACKS = {"memory_gb": None, "batch": 8}
+for _name, _class, _settings in (
+    ("local", LocalLauncher, {}),
+    ("stacked", StackedLauncher, _STACKS),
+    ("auto", AutoLauncher, _STACKS),
+):
+    ConfigStore.instance().store(
+        group="hydra/launcher",
+        name=_name,
+        node={"_target_": f"hydra_plugins.lorelab.launcher.{_class.__name__}", **_settings},
+        provider="lorelab",
+    )

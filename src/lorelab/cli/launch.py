@@ -18,6 +18,7 @@ from lorelab.tracking.protocol import StoredRun
 if TYPE_CHECKING:
     from lorelab.records import RunRecord
     from lorelab.training.pruning import TrialReporter
+    from lorelab.training.stacked_seat import Member
 
 CONFIG = "resolved.yaml"
 """Beside the checkpoint that an interrupted run goes on from."""
@@ -41,16 +42,49 @@ def launch(
     Raises:
         LorelabError: the config, the data or the store is at fault.
     """
+    from lorelab.records import RunRecord
+    from lorelab.training.fit import fit
+    from lorelab.training.progress import ProgressLine
+
+    ready = prepare(cfg, origin, sweep=sweep, resume=resume, tags=tags, force=force, reporter=reporter)
+    if isinstance(ready, RunRecord):
+        return ready
+    return fit(
+        ready.learner,
+        ready.data,
+        ready.settings,
+        tracker=ready.tracker,
+        start=ready.start,
+        seed=ready.seed,
+        callbacks=ready.callbacks,
+        progress=ProgressLine(cfg.progress),
+        config=ready.config,
+        checkpoints=ready.checkpoints,
+        begun=ready.begun,
+    )
+
+
+def prepare(
+    cfg: DictConfig,
+    origin: Origin,
+    *,
+    sweep: str | None = None,
+    resume: StoredRun | None = None,
+    tags: Mapping[str, str] | None = None,
+    force: bool = False,
+    reporter: TrialReporter | None = None,
+) -> Member | RunRecord:
+    """What ``launch`` trains, ready to be trained alone or with others; or the record of the finished run that it
+    returns instead. Raises as it does."""
     import torch
 
     from lorelab.config.build import build
     from lorelab.config.describe import describe, resolved
     from lorelab.config.trust import targets_of
     from lorelab.config.validate import validate
-    from lorelab.training.fit import fit
-    from lorelab.training.progress import ProgressLine
     from lorelab.training.provenance import capture, code_version
     from lorelab.training.pruning import Pruning
+    from lorelab.training.stacked_seat import Member
 
     validate(cfg, origin)
     parts = build(cfg, origin)
@@ -76,15 +110,14 @@ def launch(
                     f"{done.name}: {done.status} before with this signature; force=true trains again", file=sys.stderr
                 )
             return done
-    return fit(
+    return Member(
         parts.learner,
         parts.data,
         parts.settings,
-        tracker=parts.tracker,
-        start=start,
+        parts.tracker,
+        start,
         seed=cfg.seed,
         callbacks=[*parts.callbacks, *([Pruning(reporter, parts.learner.task.monitor)] if reporter else [])],
-        progress=ProgressLine(cfg.progress),
         config=config,
         checkpoints=checkpoints,
         begun=lambda run_id: _keep_config(checkpoints / run_id, config),

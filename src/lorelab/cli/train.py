@@ -59,16 +59,12 @@ def main(argv: Sequence[str]) -> int:
 
 def run_job(cfg: DictConfig) -> float | None:
     """One run, as Hydra calls it, in this process or in a launcher's worker. Returns the score, for a sweeper."""
-    import torch
-
     from lorelab.cli.launch import launch
 
-    register_resolvers()
+    origin = settle()
     job = HydraConfig.get()
     many = job.mode is RunMode.MULTIRUN
     sweep = "-".join(Path(job.sweep.dir).parts[-2:]) if many else None
-    torch.set_num_threads(_threads())
-    origin = Origin.of_hydra(job, job.overrides.task)
     if cfg.sweep.trial is not None:
         from lorelab.cli.trial import run_trial
 
@@ -82,6 +78,16 @@ def run_job(cfg: DictConfig) -> float | None:
         raise SystemExit(2) from error
     _show(record, cfg.progress)
     return record.score
+
+
+def settle() -> Origin:
+    """What every job begins with: our resolvers and the process's own threads. Returns where its config comes from."""
+    import torch
+
+    register_resolvers()
+    torch.set_num_threads(_threads())
+    job = HydraConfig.get()
+    return Origin.of_hydra(job, job.overrides.task)
 
 
 @functools.cache

@@ -23,6 +23,7 @@ from lorelab.sweeps.trials import Outcome, TrialRun, TrialStatus, value_of
 if TYPE_CHECKING:
     from lorelab.sweeps.settings import SearchSettings
     from lorelab.tracking.protocol import StoredRun, Tracker
+    from lorelab.training.stacked_seat import Member
 
 _WITH_A_RESULT = (RunStatus.FINISHED, RunStatus.DIVERGED, RunStatus.PRUNED)
 TRACEBACK = "traceback.txt"
@@ -34,17 +35,13 @@ def run_trial(cfg: DictConfig, origin: Origin) -> float | None:
     What goes wrong in a trial is kept as its outcome and does not come out; a signal does, and the trial can be gone on
     with.
     """
-    place = Path(str(cfg.paths.outputs)).absolute() / "sweeps" / cfg.sweep.name
-    job = _Job(cfg, origin, place)
+    job = TrialJob(cfg, origin)
     try:
         job.search.take(job.number)
         outcome = job.run()
     except Exception as error:
-        text = str(error) if isinstance(error, LorelabError) else traceback.format_exc()
-        outcome = Outcome(TrialStatus.FAILED, error=text)
-        file = job.place / TRACEBACK
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(traceback.format_exc(), encoding="utf-8")
+        text = traceback.format_exc()
+        outcome = job.failed(str(error) if isinstance(error, LorelabError) else text, text)
     except BaseException:  # a signal: another process may go on with it at once
         job.search.release(job.number)
         raise
@@ -63,22 +60,30 @@ class _Reporter:
         return self.search.report(self.number, value, step)
 
 
-class _Job:
-    def __init__(self, cfg: DictConfig, origin: Origin, sweep: Path) -> None:
+class TrialJob:
+    """One trial, in a process that has claimed it; ``search``: that of its sweep, opened unless it is given."""
+
+    def __init__(self, cfg: DictConfig, origin: Origin, search: Search | None = None) -> None:
         self.cfg, self.origin = cfg, origin
+        sweep = Path(str(cfg.paths.outputs)).absolute() / "sweeps" / cfg.sweep.name
         self.about: About = folders.read(sweep)
         self.number: int = cfg.sweep.trial
         self.confirms: int | None = cfg.sweep.confirms
         self.settings: SearchSettings | None = instantiate(cfg.search) if cfg.get("search") is not None else None
         self.place = sweep / ("trials" if self.confirms is None else "confirmations") / str(self.number)
         pruner = self.settings.pruner if self.settings else None
-        self.search = Search.of(sweep, self.about, confirming=self.confirms is not None, pruner=pruner)
+        self.search = search or Search.of(sweep, self.about, confirming=self.confirms is not None, pruner=pruner)
+
+    @property
+    def seeds(self) -> list[int]:
+        """Of its runs."""
+        first: int = self.cfg.seed
+        replicates = self.settings.seeds if self.settings is not None and self.confirms is None else 1
+        return list(range(first, first + replicates))
 
     def run(self) -> Outcome:
         """The outcome over all seeds of the trial; a diverged or pruned seed decides it."""
-        seeds = [self.cfg.seed]
-        if self.settings is not None and self.confirms is None:
-            seeds = list(range(self.cfg.seed, self.cfg.seed + self.settings.seeds))
+        seeds = self.seeds
         before, done = self.search.trial(self.number).runs, list[TrialRun]()
         for index, seed in enumerate(seeds):
             if index < len(before):
@@ -97,6 +102,39 @@ class _Job:
         how = self.settings.value if self.settings else "mean"
         return Outcome(TrialStatus.FINISHED, value_of(scores, how, self.about.direction))
 
+    @property
+    def stackable(self) -> bool:
+        """Whether it is one run that nobody has begun: one that was begun goes on, alone, as the same run."""
+        trial = self.search.trial(self.number)
+        if len(self.seeds) > 1 or trial.runs:
+            return False
+        return trial.attempts <= 1 or self._begun(self.cfg.seed, self._tags()) is None
+
+    def prepared(self) -> Member | RunRecord:
+        """Its (first) run, ready to be trained, or that run's record if it is finished. Raises what ``launch`` does."""
+        from lorelab.cli.launch import prepare
+
+        reporter = self._reporter(alone=len(self.seeds) == 1)
+        return prepare(self.cfg, self.origin, sweep=self.about.name, tags=self._tags(), reporter=reporter)
+
+    def ended(self, record: RunRecord) -> float | None:
+        """Tells the search how the trial's one run ended, as ``run_trial`` would. Returns the trial's value."""
+        if record.status is RunStatus.FAILED:
+            error = record.error or "a run failed without saying why"
+            outcome = self.failed(error, error)
+        else:
+            self.search.note(self.number, _noted(record, self.cfg.seed))
+            outcome = self.run()
+        self.search.tell(self.number, outcome)
+        return outcome.value
+
+    def failed(self, error: str, text: str) -> Outcome:
+        """The outcome; keeps the traceback ``text`` in the trial's folder."""
+        file = self.place / TRACEBACK
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        return Outcome(TrialStatus.FAILED, error=error)
+
     def _gives_up(self, done: list[TrialRun]) -> bool:
         """Whether the pruner ends a trial between its seeds."""
         score = done[-1].score
@@ -109,11 +147,7 @@ class _Job:
 
         cfg = copy.deepcopy(self.cfg)
         cfg.seed = seed
-        pruned_within = alone and self.confirms is None and self.settings is not None and self.settings.pruner
-        reporter = _Reporter(self.search, self.number) if pruned_within else None
-        tags = {"lorelab.trial": str(self.number if self.confirms is None else self.confirms)}
-        tags |= {"lorelab.confirms": str(self.confirms)} if self.confirms is not None else {}
-        tags |= {"lorelab.parent": self.about.parent} if self.about.parent else {}
+        reporter, tags = self._reporter(alone=alone), self._tags()
         before = self._begun(seed, tags) if self.search.trial(self.number).attempts > 1 else None
         record: RunRecord | None = None
         if before is not None and before.status in _WITH_A_RESULT:  # its process died before it could tell
@@ -125,11 +159,17 @@ class _Job:
                 record = None
         if record is None:
             record = launch(cfg, self.origin, sweep=self.about.name, tags=tags, reporter=reporter)
-        return TrialRun(
-            record.run_id, record.name, seed, str(record.status), record.score, record.seconds, record.steps,
-            record.location, {k: v for k, v in record.metrics.items() if k.count("/") == 1 and math.isfinite(v)},
-            record.mode,
-        )  # fmt: skip
+        return _noted(record, seed)
+
+    def _reporter(self, *, alone: bool) -> _Reporter | None:
+        """For a run that may be pruned: the only one of its trial."""
+        pruned_within = alone and self.confirms is None and self.settings is not None and self.settings.pruner
+        return _Reporter(self.search, self.number) if pruned_within else None
+
+    def _tags(self) -> dict[str, str]:
+        tags = {"lorelab.trial": str(self.number if self.confirms is None else self.confirms)}
+        tags |= {"lorelab.confirms": str(self.confirms)} if self.confirms is not None else {}
+        return tags | ({"lorelab.parent": self.about.parent} if self.about.parent else {})
 
     def _begun(self, seed: int, tags: dict[str, str]) -> StoredRun | None:
         """The run that an earlier attempt at this trial began with ``seed``: one with a result, else the newest that
@@ -145,3 +185,11 @@ class _Job:
                 if run.status in statuses:
                     return run
         return None
+
+
+def _noted(record: RunRecord, seed: int) -> TrialRun:
+    return TrialRun(
+        record.run_id, record.name, seed, str(record.status), record.score, record.seconds, record.steps,
+        record.location, {k: v for k, v in record.metrics.items() if k.count("/") == 1 and math.isfinite(v)},
+        record.mode,
+    )  # fmt: skip

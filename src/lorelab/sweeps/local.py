@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra.core.config_loader import ConfigLoader
@@ -51,6 +52,41 @@ class Composer:
         return cfg
 
 
+@dataclass
+class Job:
+    """One job of a sweep; trial number = job number."""
+
+    number: int
+    cfg: DictConfig | None
+    """With Hydra's own node; None if it cannot be composed."""
+    returned: JobReturn
+    """What came of it, ``UNKNOWN`` until then."""
+
+
+def composed(composer: Composer, overrides: Sequence[str], number: int) -> Job:
+    """The job ``number`` of a sweep; one that cannot be composed has failed."""
+    try:
+        cfg = composer.compose(overrides)
+    except Exception as error:
+        failed = JobReturn(overrides=list(overrides), status=JobStatus.FAILED, _return_value=error)
+        return Job(number, None, failed)
+    with open_dict(cfg):
+        cfg.hydra.job.id, cfg.hydra.job.num = number, number
+    return Job(number, cfg, JobReturn(overrides=list(overrides)))
+
+
+def run_here(job: Job, context: HydraContext, task_function: TaskFunction) -> JobReturn:
+    """Has ``task_function`` called with the job's config, as Hydra does it; what it raises is its return value."""
+    assert job.cfg is not None
+    return run_job(
+        hydra_context=context,
+        task_function=task_function,
+        config=job.cfg,
+        job_dir_key="hydra.sweep.dir",
+        job_subdir_key="hydra.sweep.subdir",
+    )
+
+
 def launch(
     job_overrides: Sequence[Sequence[str]],
     first: int,
@@ -62,20 +98,6 @@ def launch(
     setup_globals()
     found = []
     for number, overrides in enumerate(job_overrides, start=first):
-        try:
-            cfg = composer.compose(overrides)
-        except Exception as error:
-            found.append(JobReturn(overrides=list(overrides), status=JobStatus.FAILED, _return_value=error))
-            continue
-        with open_dict(cfg):
-            cfg.hydra.job.id, cfg.hydra.job.num = number, number
-        found.append(
-            run_job(
-                hydra_context=context,
-                task_function=task_function,
-                config=cfg,
-                job_dir_key="hydra.sweep.dir",
-                job_subdir_key="hydra.sweep.subdir",
-            )
-        )
+        job = composed(composer, overrides, number)
+        found.append(job.returned if job.cfg is None else run_here(job, context, task_function))
     return found

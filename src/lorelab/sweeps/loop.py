@@ -65,6 +65,10 @@ class Loop:
             not self.about.confirm[0] or _all_ended(self.confirmations(), self._wanted_confirmations())
         )
 
+    def handed_over(self) -> bool:
+        """Whether the launcher leaves what there is to do to workers."""
+        return bool(getattr(self.launcher, "handed_over", False))
+
     def stopped(self) -> bool:
         """Whether somebody asked for an end, or nothing but failures came of the last trials."""
         return (self.plan.folder / folders.STOP).exists() or self.gives_up()
@@ -78,30 +82,41 @@ class Loop:
         return len(last) == self.plan.settings.max_failures and all(t.status is TrialStatus.FAILED for t in last)
 
     def _until_none_is_left(self, search: Search, total: int) -> None:
-        while not self.stopped():
-            claimed = search.claim(total, self.batch)
+        left: set[int] = set()
+        while not self.stopped() and not self.handed_over():
+            claimed = search.claim(total, 1 if left else self.batch)
             if not claimed:
                 if _all_ended(search.trials(), total):
                     return
                 time.sleep(POLL_SECONDS)  # others are at work; one of them may die
                 continue
+            left = left - {claimed[0].number} if claimed[0].number in left else set()  # or another process took them
             for group in _neighbours(claimed):
-                self._launch(search, group)
+                left |= self._launch(search, group)
 
-    def _launch(self, search: Search, trials: Sequence[Trial]) -> None:
+    def _launch(self, search: Search, trials: Sequence[Trial]) -> set[int]:
+        """Returns the numbers of those that the launcher did not begin with several at once: they come one by one."""
         assert self.launcher is not None
         jobs = [self._job(trial) for trial in trials]
-        crash = ""
+        crash, left = "", set[int]()
         returned: Sequence[JobReturn] = ()
         try:
             returned = self.launcher.launch(jobs, trials[0].number)
         except Exception:
             crash = traceback.format_exc()
             self.batch = 1  # a launcher that loses a worker loses its neighbours: each of them alone, then
+        except BaseException:  # a signal: others may go on at once with what this process did not come to
+            for trial in trials:
+                search.put_back(trial.number)
+            raise
         for index, trial in enumerate(trials):
             if search.trial(trial.number).status in ENDED:
                 continue
             job = returned[index] if index < len(returned) else None
+            if job is not None and job.status is JobStatus.UNKNOWN:
+                search.put_back(trial.number)
+                left.add(trial.number)
+                continue
             if job is not None and job.status is JobStatus.FAILED:
                 search.tell(trial.number, Outcome(TrialStatus.FAILED, error=_told(job._return_value)))
                 continue
@@ -109,6 +124,7 @@ class Loop:
             if crash:
                 print(f"sweep {self.about.name}: the launcher ended with\n{crash}", file=sys.stderr)
                 crash = ""
+        return left
 
     def _job(self, trial: Trial) -> list[str]:
         own = [f"sweep.name={self.about.name}", f"sweep.trial={trial.number}", "progress=quiet"]
@@ -155,7 +171,7 @@ def _batch(plan: Plan, launcher: Launcher | None) -> int:
     if plan.combinations:
         return plan.total
     jobs = int(getattr(launcher, "joblib", {}).get("n_jobs", 0) or 0) if launcher is not None else 0
-    return jobs if jobs > 0 else os.cpu_count() or 1
+    return getattr(launcher, "batch", 0) or (jobs if jobs > 0 else os.cpu_count() or 1)
 
 
 def _told(error: object) -> str:

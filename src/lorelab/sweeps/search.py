@@ -110,6 +110,15 @@ class Search:
         """Lets others go on with a trial that this process was asked to leave."""
         self._set(number, "claim", None)
 
+    def put_back(self, number: int) -> None:
+        """Undoes this process's claim of a trial that it has not begun; nothing if it has none (any more)."""
+        with self._lock:
+            trial = self._frozen(number)
+            claim = trial.user_attrs.get("claim")
+            if not trial.state.is_finished() and claim and claim["worker"].get(PROCESS) == self._me[PROCESS]:
+                self._set(number, "attempts", trial.user_attrs["attempts"] - 1)
+                self._set(number, "claim", None)
+
     def died(self, number: int) -> None:
         """Counts the death of a worker that did not release its trial; lets others go on with it, or fails one that
         keeps killing them."""

@@ -28,9 +28,11 @@ from lorelab.sweeps.plan import Plan, make_plan
 from lorelab.sweeps.preset import write_preset
 from lorelab.sweeps.report import write_pages
 from lorelab.sweeps.summary import summary_of
-from lorelab.sweeps.workers import Crew, follow_the_sweep, is_worker, workers_for
+from lorelab.sweeps.workers import Crew, crew_size, follow_the_sweep, is_worker, workers_for
 
 LOCAL = "hydra_plugins.lorelab.launcher.LocalLauncher"
+AUTO = "hydra_plugins.lorelab.launcher.AutoLauncher"
+_OF_LAUNCHERS = ("hydra/launcher=", "hydra.launcher.")
 
 
 def run(arguments: Sequence[str], context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -44,7 +46,9 @@ def run(arguments: Sequence[str], context: HydraContext, task_function: TaskFunc
     composer = Composer(context.config_loader, config)
     plan = make_plan(arguments, composer)
     alone = config.hydra.launcher._target_ == LOCAL
-    workers, gpus = _workers(plan, alone)
+    auto = config.hydra.launcher._target_ == AUTO
+    workers, gpus = _workers(plan, alone, auto)
+    launcher = None if workers > 1 and alone else _launcher(plan, context, task_function, config)
     leader = folders.leadership(plan.folder)
     with ExitStack() as stack:
         with folders.lock(plan.folder):
@@ -54,7 +58,7 @@ def run(arguments: Sequence[str], context: HydraContext, task_function: TaskFunc
                 (plan.folder / folders.STOP).unlink(missing_ok=True)
                 if _lead(leader, stack):
                     about, parent = _open_parent(plan, about)
-        loop = Loop(plan, about, None if workers > 1 else _launcher(plan, context, task_function, config), alone)
+        loop = Loop(plan, about, launcher, alone)
         if is_worker():
             follow_the_sweep()
             loop.work()
@@ -62,11 +66,12 @@ def run(arguments: Sequence[str], context: HydraContext, task_function: TaskFunc
         status = RunStatus.KILLED
         try:
             with Display(plan.name, loop.search.trials, plan.total, plan.direction, str(plan.base.progress)):
-                if workers > 1:
-                    command = [*_without_name(about.command), f"sweep.name={plan.name}"]
-                    Crew(workers, command, plan.folder, about.cwd, gpus, loop.ended).work(loop.finished)
+                if workers > 1 and alone:
+                    _crew(workers, gpus, loop, about).work(loop.finished)
                 else:
                     loop.work()
+                if loop.handed_over():
+                    _crew(workers, gpus, loop, about).work(loop.finished)
             status = RunStatus.FAILED if loop.gives_up() else status
         except Exception:
             status = RunStatus.FAILED
@@ -131,20 +136,29 @@ def _about(plan: Plan) -> About:
     )
 
 
-def _workers(plan: Plan, alone: bool) -> tuple[int, int]:
-    """Processes to start (1: none but this one), and the GPUs that they share."""
+def _workers(plan: Plan, alone: bool, auto: bool) -> tuple[int, int]:
+    """Processes to start (1: none but this one), and the GPUs that they share. ``auto``: those that there may be."""
     if is_worker():
         return 1, 0
-    wanted = plan.settings.workers
-    if not alone:
+    wanted, accelerator = plan.settings.workers, str(plan.base.trainer.accelerator)
+    if not alone and not auto:
         if wanted not in (None, 1):
-            found = f"sweep.workers={wanted} with another launcher than hydra/launcher=local"
+            found = f"sweep.workers={wanted} with another launcher than hydra/launcher=local or auto"
             raise ConfigError([Problem("sweep.workers", found, "one of the two", "leave out hydra/launcher=...")])
         return 1, 0
     import torch
 
-    gpus = 0 if plan.base.trainer.accelerator == "cpu" else torch.cuda.device_count()
+    gpus = 0 if accelerator == "cpu" else torch.cuda.device_count()
+    if auto:
+        return crew_size(wanted, plan.settings.gpu_share, accelerator), gpus
     return workers_for(wanted, gpus, plan.settings.gpu_share), gpus
+
+
+def _crew(workers: int, gpus: int, loop: Loop, about: About) -> Crew:
+    """Workers that run the sweep's own command, each of them one trial after the other."""
+    own = [word for word in about.command if not word.startswith(("sweep.name=", *_OF_LAUNCHERS))]
+    command = [*own, f"sweep.name={about.name}", "hydra/launcher=local"]
+    return Crew(workers, command, loop.plan.folder, about.cwd, gpus, loop.ended)
 
 
 def _launcher(plan: Plan, context: HydraContext, task_function: TaskFunction, config: DictConfig) -> Launcher:
@@ -177,7 +191,3 @@ def _take_over(plan: Plan, loop: Loop) -> Parent | None:
     with folders.lock(plan.folder):
         about = folders.read(plan.folder)
         return None if about.summed == loop.ended() else _open_parent(plan, about)[1]
-
-
-def _without_name(command: Sequence[str]) -> list[str]:
-    return [word for word in command if not word.startswith("sweep.name=")]

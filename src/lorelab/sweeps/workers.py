@@ -122,6 +122,14 @@ def workers_for(wanted: int | None, gpus: int, gpu_share: float) -> int:
     return wanted or max(1, gpus * int(1 / gpu_share + 1e-9))
 
 
+def crew_size(wanted: int | None, gpu_share: float, accelerator: str) -> int:
+    """How many workers a sweep that may have some gets: as ``workers_for`` says on GPUs, else one for each core."""
+    import torch
+
+    gpus = 0 if accelerator == "cpu" else torch.cuda.device_count()
+    return workers_for(wanted, gpus, gpu_share) if wanted or gpus else os.cpu_count() or 1
+
+
 def _dismiss(processes: Sequence[subprocess.Popen[bytes]]) -> None:
     """SIGTERM, which lets a run write its checkpoint, and SIGKILL for whoever does not end."""
     for process in processes:

@@ -384,3 +384,27 @@ def test_a_database_that_cannot_be_had_is_named_without_its_password(folder, mon
     with pytest.raises(LorelabError, match="the database at LORELAB_SEARCH_URL cannot be used") as caught:
         opened(folder, where="env")
     assert "secret" not in str(caught.value)
+
+
+def test_a_claim_that_was_put_back_never_was(folder) -> None:
+    search = opened(folder)
+    search.claim(3, 3)
+    search.put_back(1)
+    search.put_back(1)  # it has no claim any more
+    assert [(trial.status, trial.attempts) for trial in search.trials()] == [
+        (TrialStatus.RUNNING, 1), (TrialStatus.INTERRUPTED, 0), (TrialStatus.RUNNING, 1),
+    ]  # fmt: skip
+    assert [trial.number for trial in opened(folder).claim(3, 3)] == [1]
+    finish(search, 0, 1.0)
+    search.put_back(0)
+    assert [(trial.status, trial.attempts) for trial in search.trials()[:2]] == [
+        (TrialStatus.FINISHED, 1), (TrialStatus.RUNNING, 1),
+    ]  # fmt: skip
+
+
+def test_what_another_process_took_over_is_not_put_back(folder, dead) -> None:
+    search = opened(folder)
+    search.claim(1)
+    search._set(0, "claim", {"worker": dead, "sweep": marks()})
+    search.put_back(0)
+    assert search.trial(0).attempts == 1

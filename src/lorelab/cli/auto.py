@@ -1,0 +1,108 @@
+"""``hydra/launcher=auto``: which runs are trained as one, by workers or one by one, as a measured trial says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.types import HydraContext, TaskFunction
+
+from lorelab.cli.stacked import Stacker
+from lorelab.config.stacking import why_not
+from lorelab.sweeps.choice import RUN_SECONDS, Choice, Measured, Way, choose
+from lorelab.sweeps.local import Composer, Job, composed
+from lorelab.sweeps.timing import step_alone, step_stacked, work
+from lorelab.sweeps.workers import crew_size
+from lorelab.training.stacked import Member
+
+
+class Chooser:
+    """Launches jobs as ``Stacker`` does, but stacks only where that promises to take the least time. ``handed_over``:
+    it found that what is left is for workers."""
+
+    def __init__(
+        self, composer: Composer, context: HydraContext, task_function: TaskFunction, memory_gb: float | None,
+        say: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self.stacker = Stacker(composer, context, task_function, memory_gb, say, self._pays)
+        self.say = say
+        self.handed_over = False
+        self._workers, self._ahead = 1, 1.0
+        self._known: list[tuple[Member, int, Choice]] = []
+        self._judged: list[tuple[int, Choice]] = []
+        """Of the jobs being launched: how many runs each choice was for."""
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
+        """As ``Stacker.launch``."""
+        stacker = self.stacker
+        if len(job_overrides) == 1:
+            return stacker.launch(job_overrides, first)
+        jobs = [composed(stacker.composer, overrides, number) for number, overrides in enumerate(job_overrides, first)]
+        self._workers = max((_workers(job) for job in jobs if job.cfg is not None), default=1)
+        self._ahead = max((_ahead(job, first) for job in jobs if job.cfg is not None), default=0) / len(jobs)
+        self._judged = []
+        stacker.stack(jobs)
+        rest = [job for job in jobs if job.returned.status is JobStatus.UNKNOWN]
+        if len(rest) > 1 and self._workers > 1:
+            self.handed_over = self._for_workers(rest)
+        return [job.returned for job in jobs]
+
+    def _pays(self, members: Sequence[Member], runs: int, size: int) -> bool:
+        for like, known, choice in self._known:  # the same net and data: an earlier batch of a search
+            if known <= 2 * size and why_not([like.config or {}, members[0].config or {}]) is None:
+                self._judged.append((runs, choice))
+                return choice.way is Way.STACKED
+        choice = choose(self._measured(members, size), self._of_sweep(runs), self._workers)
+        self._known.append((members[0], size, choice))
+        self._judged.append((runs, choice))
+        self.say(f"auto: {self._of_sweep(runs)} runs {choice}")
+        return choice.way is Way.STACKED
+
+    def _for_workers(self, rest: Sequence[Job]) -> bool:
+        """Whether workers pay for what is not stacked. Unless just that was judged, the first run stands for all."""
+        ways = {choice.way for _, choice in self._judged}
+        if len(ways) == 1 and sum(runs for runs, _ in self._judged) == len(rest):
+            return ways == {Way.WORKERS}
+        prepared = (self.stacker.prepared(job)[1] for job in rest)
+        member = next((each for each in prepared if isinstance(each, Member)), None)
+        if member is None:
+            return False
+        runs = self._of_sweep(len(rest))
+        choice = choose(self._measured([member], 1), runs, self._workers)
+        self.say(f"auto: the {runs} runs that are not stacked {choice}")
+        return choice.way is Way.WORKERS
+
+    def _of_sweep(self, runs: int) -> int:
+        """As many runs as there will be like these ``runs`` until the end of a search, if its next trials are such."""
+        return round(max(1.0, self._ahead) * runs)
+
+    def _measured(self, members: Sequence[Member], size: int) -> Measured:
+        member = members[0]
+        alone = worker = step_alone(member)
+        if self._workers > 1:
+            worker = step_alone(member, max(1, (os.cpu_count() or 1) // self._workers))
+        stacked = None
+        if len(members) > 1:
+            try:
+                stacked = step_stacked(members, size)
+            except Exception as reason:  # whatever a net or a loss does that cannot be mapped
+                self.say(
+                    f"auto: {len(members)} runs cannot be stacked: {(str(reason) or repr(reason)).splitlines()[0]}"
+                )
+        todo = work(member)
+        beside = RUN_SECONDS + todo.evaluations * todo.evaluation
+        return Measured(todo.steps, alone, worker, stacked, beside, size)
+
+
+def _workers(job: Job) -> int:
+    """How many processes the sweep would have."""
+    assert job.cfg is not None
+    return crew_size(job.cfg.sweep.workers, job.cfg.sweep.gpu_share, job.cfg.trainer.accelerator)
+
+
+def _ahead(job: Job, first: int) -> int:
+    """Trials of a search from number ``first`` on; 0 for what is launched all at once."""
+    assert job.cfg is not None
+    search = job.cfg.get("search")
+    return 0 if search is None or job.cfg.sweep.confirms is not None else (search.trials or 0) - first

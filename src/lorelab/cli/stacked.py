@@ -1,0 +1,211 @@
+"""The body of ``hydra/launcher=stacked`` and ``auto``: of a sweep's jobs, those that may be are trained as one."""
+
+from __future__ import annotations
+
+import traceback
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn, JobStatus, setup_globals
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from lorelab.cli.train import settle
+from lorelab.cli.trial import TrialJob
+from lorelab.config.describe import resolved
+from lorelab.config.stacking import groups
+from lorelab.records import RunRecord, RunStatus
+from lorelab.sweeps.footprint import budget, footprint, stack_size
+from lorelab.sweeps.local import Composer, Job, composed, run_here
+from lorelab.sweeps.paced import Pace, PacedTracker
+from lorelab.sweeps.search import Search
+from lorelab.training.progress import ProgressLine
+from lorelab.training.stacked import Member, Unstackable, fit_stacked, why_not
+
+ASKED = 8
+"""Members that are ready when it is asked whether to stack their group at all."""
+Pays = Callable[[Sequence[Member], int, int], bool]
+"""Asked of the first members of a group, with how many runs it has and how many are to be trained at once."""
+
+
+def always(_members: Sequence[Member], _runs: int, _size: int) -> bool:
+    """Whatever can be stacked is."""
+    return True
+
+
+@dataclass
+class _Ready:
+    """A member of a stack with the job and the trial that it is of."""
+
+    job: Job
+    trial: TrialJob
+    member: Member
+    run_id: str = ""
+    """Of its run, once that is open in the store."""
+
+    @property
+    def told(self) -> bool:
+        return self.job.returned.status is not JobStatus.UNKNOWN
+
+    def end(self, record: RunRecord) -> None:
+        """Tells the trial's search, and Hydra."""
+        self.job.returned.return_value = self.trial.ended(record)
+        self.job.returned.status = JobStatus.COMPLETED
+
+
+class Stacker:
+    """Launches jobs several at a time. Those that cannot be trained with others are returned as ``UNKNOWN``, not begun:
+    whoever launches them launches them one by one.
+
+    ``memory_gb``: what stacks may take, None for half of what is free. ``say``: takes a line for the user.
+    """
+
+    def __init__(
+        self, composer: Composer, context: HydraContext, task_function: TaskFunction, memory_gb: float | None,
+        say: Callable[[str], None], pays: Pays = always,
+    ) -> None:  # fmt: skip
+        self.composer, self.context, self.task_function = composer, context, task_function
+        self.memory_gb, self.say, self.pays = memory_gb, say, pays
+        self._searches: dict[str, Search] = {}
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
+        """Runs what can be stacked of the jobs numbered from ``first`` on; of one job, that job."""
+        setup_globals()
+        jobs = [composed(self.composer, overrides, number) for number, overrides in enumerate(job_overrides, first)]
+        if len(jobs) == 1 and jobs[0].cfg is not None:
+            return [run_here(jobs[0], self.context, self.task_function)]
+        self.stack(jobs)
+        return [job.returned for job in jobs]
+
+    def stack(self, jobs: Sequence[Job]) -> None:
+        """Trains what can be stacked; the others' ``returned`` stay ``UNKNOWN``."""
+        configs = {job.number: config for job in jobs if (config := _config(job)) is not None}
+        candidates = [job for job in jobs if job.number in configs]
+        for places in groups([configs[job.number] for job in candidates]):
+            if len(places) > 1:
+                self._train([candidates[place] for place in places])
+
+    def _train(self, group: Sequence[Job]) -> None:
+        """In as many stacks as the memory asks for."""
+        size, ready, alone = 0, list[_Ready](), Counter[str]()
+        signatures: set[str] = set()
+        for job in group:
+            each = self._ready(job)
+            if each is None or (signature := each.member.start.tags["lorelab.signature"]) in signatures:
+                continue  # the same run twice: by itself, it finds the first one finished
+            if reason := why_not([*(other.member for other in ready[:1]), each.member]):
+                alone[reason.removeprefix(f"{each.member.start.name}: ")] += 1
+                continue
+            if not size:
+                size = stack_size(len(group), footprint(each.member), budget(self.memory_gb, each.member.device))
+            signatures.add(signature)
+            ready.append(each)
+            if len(signatures) == min(size, ASKED) and not self._pays(ready, len(group), size):
+                return
+            if len(ready) == size:
+                if not self._as_one(ready, len(group)):
+                    return
+                ready = []
+        for reason, count in alone.items():
+            self.say(f"{count} of {len(group)} runs alone, not stacked: {reason}")
+        if len(signatures) >= min(size, ASKED) or self._pays(ready, len(group), len(ready)):
+            self._as_one(ready, len(group))
+
+    def _pays(self, ready: Sequence[_Ready], runs: int, size: int) -> bool:
+        return len(ready) > 1 and self.pays([each.member for each in ready], runs, size)
+
+    def _ready(self, job: Job) -> _Ready | None:
+        """The job as a member; None if it runs alone, or has ended now, because its run had before."""
+        trial, prepared = self.prepared(job)
+        if trial is None or prepared is None or not trial.stackable:
+            return None
+        if isinstance(prepared, RunRecord):
+            job.returned.return_value = trial.ended(prepared)
+            job.returned.status = JobStatus.COMPLETED
+            return None
+        return _Ready(job, trial, prepared)
+
+    def prepared(self, job: Job) -> tuple[TrialJob | None, Member | RunRecord | None]:
+        """A job's trial and its (first) run, ready to be trained; None where something is wrong with it, which is for
+        its run alone to say."""
+        found: list[tuple[TrialJob, Member | RunRecord]] = []
+
+        def prepare(cfg: DictConfig) -> None:
+            trial = self._trial(cfg)
+            found.append((trial, trial.prepared()))
+
+        run_here(job, self.context, prepare)
+        return found[0] if found else (None, None)
+
+    def _trial(self, cfg: DictConfig) -> TrialJob:
+        kind = "trials" if cfg.sweep.confirms is None else "confirmations"
+        trial = TrialJob(cfg, settle(), self._searches.get(kind))
+        self._searches[kind] = trial.search
+        return trial
+
+    def _as_one(self, ready: Sequence[_Ready], runs: int) -> bool:
+        """Whether a further stack of the group is worth trying."""
+        if len(ready) < 2:
+            return False
+        progress = _Ends(ready)
+        try:
+            records = fit_stacked([progress.expecting(each) for each in ready], progress)
+        except Unstackable as reason:
+            self.say(f"{len(ready)} of {runs} runs alone, not stacked: {reason}")
+            return False
+        except BaseException as error:
+            for each in ready:
+                if each.run_id and not each.told:
+                    each.trial.search.release(each.trial.number)  # begun: its run goes on, alone
+            if not isinstance(error, Exception):
+                raise
+            self.say(f"a stack of {len(ready)} runs ended; those that had not go on alone.\n{traceback.format_exc()}")
+            return False
+        for each, record in zip(ready, records, strict=True):
+            if not each.told:
+                each.end(record)
+        return True
+
+
+class _Ends(ProgressLine):
+    """Tells each trial's search as soon as its run is closed, while others go on. Whether a run that failed did so by
+    itself, or with all that were open, is known at the end only."""
+
+    def __init__(self, ready: Sequence[_Ready]) -> None:
+        super().__init__("quiet")
+        self.ready, self._pace = ready, Pace()
+
+    def expecting(self, each: _Ready) -> Member:
+        """The member, whose run will be known by its id, and which writes in turn with the others."""
+        begun = each.member.begun
+
+        def noted(run_id: str) -> None:
+            each.run_id = run_id
+            begun(run_id)
+
+        return replace(each.member, begun=noted, tracker=PacedTracker(each.member.tracker, self._pace))
+
+    def of_one(self) -> ProgressLine:
+        return self
+
+    def finish(self, record: RunRecord) -> None:
+        if record.status in (RunStatus.FINISHED, RunStatus.DIVERGED, RunStatus.PRUNED):
+            next(each for each in self.ready if each.run_id == record.run_id).end(record)
+
+
+def _config(job: Job) -> dict[str, Any] | None:
+    """The config of a trial's job, resolved; None for what runs alone."""
+    if job.cfg is None or job.cfg.sweep.trial is None:
+        return None
+    before = HydraConfig.instance().cfg
+    try:
+        HydraConfig.instance().set_config(job.cfg)
+        cfg = OmegaConf.masked_copy(job.cfg, [str(key) for key in job.cfg if key != "hydra"])
+        return resolved(cfg)
+    except Exception:  # its run will say what is wrong with it
+        return None
+    finally:
+        HydraConfig.instance().cfg = before

@@ -1,0 +1,155 @@
+"""What a step costs a run alone and a stack, measured in a few steps of copies that leave no trace."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import math
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback
+
+from lorelab.tracking.memory import MemoryTracker
+from lorelab.training.fit import make_trainer
+from lorelab.training.interrupts import Signals, interruptible
+from lorelab.training.keeper import random_states, set_random_states
+from lorelab.training.learner import Diverged
+from lorelab.training.progress import ProgressLine
+from lorelab.training.stacked import Member
+from lorelab.training.stacked_loop import StackedLoop
+from lorelab.training.stacked_seat import Seat
+
+STEPS, SECONDS = 12, 0.6
+"""A measurement ends after so many steps, or so many seconds and three steps."""
+_LONG = 1.0
+"""Seconds; if a step of all that are given would take longer, they are taken to cost as much as two do, each."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What each run of a group has to do."""
+
+    steps: int
+    """Of the optimiser."""
+    evaluations: float
+    """Passes over the validation split; a test counts as as many as its split is longer."""
+    evaluation: float
+    """Seconds of one."""
+
+
+def work(member: Member) -> Work:
+    """Of one member; its first evaluation is measured. Of a budget that callbacks cut short, the whole is reckoned."""
+    settings, splits, steps = member.settings, member.data.splits, member.total_steps
+    batches = len(copy.copy(member.data).train_dataloader())
+    done = steps * settings.accumulate_grad_batches
+    every = settings.val_check_interval or batches * settings.check_val_every_n_epoch
+    test = len(splits.test) / len(splits.val) if settings.test else 0.0
+    with _no_trace():
+        seat = Seat(_copy(member))
+        begun = time.perf_counter()
+        with suppress(Diverged):
+            seat.validate()
+        evaluation = time.perf_counter() - begun
+    return Work(steps, max(1, math.ceil(done / every)) + test, evaluation)
+
+
+def step_alone(member: Member, threads: int | None = None) -> float:
+    """Seconds of one optimiser step of ``member`` alone, all that Lightning adds included. ``threads``: of the CPU, if
+    other than now."""
+    own = torch.get_num_threads()
+    it = _copy(member)
+    settings = replace(
+        it.settings, max_steps=STEPS, max_epochs=None, max_examples=None, val_check_interval=None,
+        check_val_every_n_epoch=10**9, threads=threads or it.settings.threads,
+    )  # fmt: skip
+    try:
+        with _no_trace(), interruptible() as signals:
+            watch = _Stopwatch(signals)
+            make_trainer(settings, STEPS, [watch]).fit(it.learner, datamodule=it.data)
+    finally:
+        it.data.trainer = None
+        torch.set_num_threads(own)
+    return _typical(watch.moments)
+
+
+def step_stacked(members: Sequence[Member], size: int) -> float:
+    """Seconds of one optimiser step of ``size`` members as one, of whom ``members`` (two or more) are given: measured
+    for two of them and for all, and from there on reckoned by how much each more adds. Raises what a net or a loss does
+    that cannot be stacked."""
+    batches, given = members[0].settings.accumulate_grad_batches, len(members)  # batches of one step
+    two = _stacked(members[:2])
+    if two * given / 2 > _LONG:
+        return batches * two * size / 2
+    found = two if given == 2 else _stacked(members)
+    more = two / 2 if given == 2 else max(0.0, (found - two) / (given - 2))
+    return batches * (found + more * (size - given))
+
+
+def _stacked(members: Sequence[Member]) -> float:
+    with _no_trace():
+        seats = [Seat(_copy(member)) for member in members]
+        loop = StackedLoop(seats, Signals(), ProgressLine("quiet"))
+        moments = [time.perf_counter()]
+        for step, batches in zip(range(STEPS), _endless(loop), strict=False):
+            batch, shared = loop.batches.joined(batches)
+            gradients = loop.net.gradients(loop.net.losses(loop.task, batch, shared=shared))
+            loop.optimizer.step(loop.net.flat, gradients, step)
+            _wait(loop.net.device)
+            moments.append(time.perf_counter())
+            if len(moments) > 3 and moments[-1] - moments[0] > SECONDS:
+                break
+    return _typical(moments)
+
+
+def _endless(loop: StackedLoop) -> Iterator[list[Any]]:
+    epoch = 0
+    while True:
+        yield from loop.batches.epoch(epoch)
+        epoch += 1
+
+
+class _Stopwatch(Callback):
+    def __init__(self, signals: Signals) -> None:
+        self.signals, self.moments = signals, list[float]()
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        self.signals.install()  # Lightning would end quietly on SIGTERM
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        _wait(pl_module.device)
+        if (batch_idx + 1) % trainer.accumulate_grad_batches == 0:
+            self.moments.append(time.perf_counter())
+        if len(self.moments) > 3 and self.moments[-1] - self.moments[0] > SECONDS:
+            trainer.should_stop = True
+
+
+def _typical(moments: Sequence[float]) -> float:
+    """The median time between two moments, after the first: what is loaded lazily is paid for then."""
+    between = [later - earlier for earlier, later in itertools.pairwise(moments)]
+    return statistics.median(between[1:] or between)
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _copy(member: Member) -> Member:
+    """Over a net, a task and batches of its own; the data are shared."""
+    learner, data = copy.deepcopy(member.learner), copy.copy(member.data)
+    return replace(member, learner=learner, data=data, callbacks=(), tracker=MemoryTracker())
+
+
+@contextmanager
+def _no_trace() -> Iterator[None]:
+    states = random_states()
+    try:
+        yield
+    finally:
+        set_random_states(states)

@@ -1,0 +1,43 @@
+"""Which way of training several runs is chosen, from times given by hand."""
+
+from dataclasses import replace
+
+import pytest
+
+from lorelab.sweeps.choice import START_SECONDS, Measured, Way, choose
+
+SMALL = Measured(steps=1000, alone=0.001, worker=0.001, stacked=0.004, beside=0.5, size=32)
+"""A run alone takes 1.5 s; a stack of 32 takes 4 s for its steps and 16 s for the rest."""
+
+
+def test_each_way_is_reckoned_from_steps_and_what_is_beside_them() -> None:
+    choice = choose(SMALL, runs=32, workers=2)
+    assert choice.expected == pytest.approx(
+        {Way.PLAIN: 32 * 1.5, Way.STACKED: 4 + 16, Way.WORKERS: START_SECONDS + 16 * 1.5}
+    )
+    assert choice.way is Way.STACKED
+    assert str(choice).startswith("stacked (expected: one by one 48.0 s, stacked 20.0 s, by workers ")
+
+
+def test_more_stacks_than_one_take_their_steps_one_after_the_other() -> None:
+    assert choose(replace(SMALL, size=8), runs=32, workers=1).expected[Way.STACKED] == pytest.approx(4 * 4 + 16)
+    assert choose(replace(SMALL, size=31), runs=32, workers=1).expected[Way.STACKED] == pytest.approx(2 * 4 + 16)
+
+
+def test_workers_are_chosen_where_stacking_loses_and_the_runs_are_long_enough_to_start_them() -> None:
+    slow = Measured(steps=1000, alone=0.05, worker=0.06, stacked=4.0, beside=1.0, size=32)
+    assert choose(slow, runs=32, workers=2).way is Way.WORKERS
+    assert choose(slow, runs=32, workers=1).way is Way.PLAIN
+    short = replace(SMALL, stacked=None)
+    assert choose(short, runs=4, workers=2).way is Way.PLAIN, "six seconds are over before a worker has begun"
+    assert choose(short, runs=32, workers=2).way is Way.WORKERS
+
+
+def test_what_saves_less_than_a_tenth_is_not_worth_it() -> None:
+    even = Measured(steps=1000, alone=0.01, worker=0.01, stacked=0.0198, beside=0.0, size=2)
+    assert choose(even, runs=2, workers=1).way is Way.PLAIN
+    assert choose(replace(even, stacked=0.015), runs=2, workers=1).way is Way.STACKED
+
+
+def test_one_run_is_trained_by_itself() -> None:
+    assert choose(SMALL, runs=1, workers=8).expected.keys() == {Way.PLAIN}

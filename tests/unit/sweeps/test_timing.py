@@ -1,0 +1,56 @@
+"""Times of a step, measured without a trace."""
+
+import pytest
+import torch
+from alike import member
+
+from lorelab.sweeps import timing
+from lorelab.sweeps.timing import Work, step_alone, step_stacked, work
+
+
+def members(count: int = 2):
+    return [member(seed=seed) for seed in range(count)]
+
+
+def test_steps_alone_and_stacked_take_time_and_leave_no_trace() -> None:
+    some, others, threads = members(), members(), torch.get_num_threads()
+    torch.manual_seed(7)
+    assert 0 < step_alone(some[0], threads=2) < 1
+    assert 0 < step_stacked(some, 2) < 1
+    assert 0 < work(some[0]).evaluation < 1
+    assert torch.equal(torch.rand(3), torch.rand(3, generator=torch.Generator().manual_seed(7)))
+    assert torch.get_num_threads() == threads
+    for mine, its in zip(some, others, strict=True):
+        assert mine.data.trainer is None
+        assert mine.learner._trainer is None
+        for tensor, other in zip(mine.learner.net.parameters(), its.learner.net.parameters(), strict=True):
+            assert torch.equal(tensor, other)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"max_epochs": 3}, (12, 3)),
+        ({"max_epochs": 3, "check_val_every_n_epoch": 2}, (12, 2)),
+        ({"max_epochs": 3, "accumulate_grad_batches": 2}, (6, 3)),
+        ({"max_epochs": 3, "val_check_interval": 2}, (12, 6)),
+        ({"max_steps": 2}, (2, 1)),
+        ({"max_steps": 2, "test": True}, (2, 2)),
+    ],
+)
+def test_the_work_of_a_run_is_read_off_its_settings(settings, expected) -> None:
+    found: Work = work(member(**({"max_epochs": None, "test": False} | settings)))
+    assert (found.steps, found.evaluations) == expected
+
+
+def test_a_step_of_many_is_reckoned_from_those_of_two_and_of_a_few(monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr(timing, "_stacked", lambda some: asked.append(len(some)) or 0.01 + 0.02 * len(some))
+    assert step_stacked(members(8), 8) == pytest.approx(0.17)
+    assert asked == [2, 8]
+    assert step_stacked(members(8), 32) == pytest.approx(0.65)
+    assert step_stacked([member(accumulate_grad_batches=3) for _ in range(2)], 2) == pytest.approx(3 * 0.05)
+    asked.clear()
+    monkeypatch.setattr(timing, "_stacked", lambda some: asked.append(len(some)) or 0.3)
+    assert step_stacked(members(8), 8) == pytest.approx(1.2)
+    assert asked == [2], "two were slow enough"
