@@ -185,6 +185,18 @@ def test_a_plan_trains_nothing_and_knows_cost_and_detectable_effect_from_earlier
     assert re.search(r"\(margin 0\.05\)", done.stdout)
 
 
+def test_a_result_at_a_larger_scale_is_not_overwritten(planted: Place) -> None:
+    verdict = planted.work / "results/planted/verdict.json"
+    before = verdict.read_text(encoding="utf-8")
+    verdict.write_text(before.replace('"scale": "smoke"', '"scale": "laptop"'), encoding="utf-8")
+    try:
+        done = planted.lorelab("study", "run", "planted.yaml", *planted.options, check=False)
+        assert done.returncode == 2
+        assert "found a result at scale laptop" in done.stderr
+    finally:
+        verdict.write_text(before, encoding="utf-8")
+
+
 def test_a_plan_without_earlier_runs_says_what_it_does_not_know(place: Place) -> None:
     path = declare(place.work, "fresh", {"good": GOOD, "bad": CRIPPLED}, 4, claim("superiority", "good", "bad"))
     done = place.lorelab("study", "plan", path, "scale=smoke")
@@ -298,6 +310,7 @@ def test_diverged_runs_are_kept_and_counted_and_a_changed_arm_is_trained_alone(p
     [
         ({"arms": {"good": {"overrides": GOOD}}}, "a baseline"),
         ({"seeds": 1}, "one run says nothing of the next"),
+        ({"tasks": {"digits": TASK | {"overrides": ["data=table", "data.path=no.csv", "data.target=y"]}}}, "no.csv"),
         ({"tasks": {"digits": TASK | {"metric": "test/acuracy"}}}, "did you mean 'test/accuracy'"),
         ({"tasks": {"digits": TASK | {"mode": "min"}}}, "max: that way test/accuracy is better"),
         ({"arms": {"good": {}, "other": {"overrides": ["optimizer.lrr=1"]}}}, "arm other on digits"),

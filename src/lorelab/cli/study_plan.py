@@ -11,6 +11,7 @@ from lorelab.cli.study import scale_of
 from lorelab.cli.study_run import store_of
 from lorelab.studies.jobs import deciding, tuning
 from lorelab.studies.power import detectable
+from lorelab.studies.sequential import shares
 from lorelab.studies.spec import Study, StudyTask
 from lorelab.tracking.protocol import RunStore, StoredRun
 from lorelab.training.progress import clock
@@ -23,6 +24,7 @@ def plan(args: argparse.Namespace) -> int:
     scale, overrides = scale_of(args)
     study = study_design.load(study_design.path_of(args.name), scale)
     grounds = study_design.check(study, overrides)
+    _ = grounds.fingerprints  # data that cannot be had are told of here, too
     searches, finals = tuning(study, study_design.draws), deciding(study, {}, study.seeds)
     earlier = {task: _earlier(task, store_of(grounds)) for task in study.tasks.values()}
     print(f"{study.title} ({study.question}, scale {study.scale})\n")
@@ -49,7 +51,8 @@ def plan(args: argparse.Namespace) -> int:
             "–" if spread is None else _smallest(study, task, spread),
         )
     show(table)
-    print(f"\nexpected: {clock(total)} of training in one process on this machine, from earlier runs in the store")
+    if len(unknown) < len(study.tasks):
+        print(f"\nexpected: {clock(total)} of training in one process on this machine, from earlier runs in the store")
     if unknown:
         print(
             f"no earlier run of {', '.join(unknown)}: not in that time; one run tells: "
@@ -87,5 +90,7 @@ def _smallest(study: Study, task: StudyTask, spread: float) -> str:
     claims = [claim for claim in study.claims if task.name in claim.tasks]
     if not claims:
         return "–"
-    worst = max(detectable(claim.rule(task.name), 2**0.5 * spread, study.looks[-1]) for claim in claims)
+    read_together = sum(len(claim.tasks) for claim in study.claims)  # Holm's first step, at the last of all looks
+    share = shares(study.looks)[-1] / read_together
+    worst = max(detectable(claim.rule(task.name), 2**0.5 * spread, study.looks[-1], share) for claim in claims)
     return f"{worst:.3g} (margin {task.margin:g})"

@@ -27,7 +27,7 @@ from lorelab.studies.pictures import forest
 from lorelab.studies.readme import readme
 from lorelab.studies.report import render
 from lorelab.studies.rules import Verdict
-from lorelab.studies.spec import Study
+from lorelab.studies.spec import SCALES, Study
 from lorelab.studies.table import Row, as_csv, read_rows
 from lorelab.studies.words import TONES, asked, effect, where_tasks_differ
 
@@ -43,8 +43,10 @@ def run(args: argparse.Namespace) -> int:
     path = study_design.path_of(args.name)
     study, declared = study_design.load(path, scale), path.read_text(encoding="utf-8")
     grounds = study_design.check(study, overrides)
+    _ = grounds.fingerprints  # data that cannot be had are told of before anything is opened
     mark = secrets.token_hex(2) if "force=true" in overrides else ""
     place = args.results / study.name
+    _spare_larger(place, scale)
     exact = proven(study)  # before anything is trained: it takes a second, and may be wrong
     with interruptible(), study_run(study, grounds, declared, study.name) as parent:
         found = train_all(study, Runner(study.name, grounds, overrides, parent.run_id, mark))
@@ -60,6 +62,18 @@ def run(args: argparse.Namespace) -> int:
     _write_index(args.results)
     print_verdicts(study, found.judged, place, exact)
     return 0
+
+
+def _spare_larger(place: Path, scale: str) -> None:
+    """A try at a smaller scale must not take the place of a reported result."""
+    if not (place / folders.VERDICT).is_file():
+        return
+    kept = folders.read_verdict(place).scale
+    if SCALES.index(scale) < SCALES.index(kept):
+        raise LorelabError(
+            f"{place}: found a result at scale {kept}; expected none, or one at scale {scale} at most. Write this one "
+            f"elsewhere: --results outputs/{scale}"
+        )
 
 
 def report(args: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from lorelab.studies.differences import Differences, paired
 from lorelab.studies.multiplicity import read_together
 from lorelab.studies.plain import from_plain, to_plain
 from lorelab.studies.ranges import widths
+from lorelab.studies.rules import Kind, Verdict
 from lorelab.studies.sequential import shares
 from lorelab.studies.spec import Study, StudyClaim
 from lorelab.studies.table import Row, scores
@@ -61,10 +62,26 @@ def judge(study: Study, rows: Sequence[Row], count: int) -> tuple[Judged, ...]:
         overall.append(decide_overall(rules, differences, np.random.default_rng(SEED), share))
         single += [decide(rules[task], differences[task], np.random.default_rng(SEED), share) for task in claim.tasks]
     together, apart = read_together(overall), iter(read_together(single))
-    return tuple(
-        Judged(claim, whole, {task: next(apart) for task in claim.tasks})
-        for claim, whole in zip(study.claims, together, strict=True)
-    )
+    found = []
+    for claim, whole in zip(study.claims, together, strict=True):
+        by_task = {task: next(apart) for task in claim.tasks}
+        found.append(Judged(claim, none_hidden(whole, by_task), by_task))
+    return tuple(found)
+
+
+def none_hidden(whole: Decision, by_task: Mapping[str, Decision]) -> Decision:
+    """No difference on average must not hide a task that differs, nor "no worse" one that is worse: if the interval of
+    one task refutes the claim (uncorrected), "supported" over all becomes inconclusive."""
+    if whole.kind not in (Kind.EQUIVALENCE, Kind.NON_INFERIORITY) or whole.verdict is not Verdict.SUPPORTED:
+        return whole
+    against = [
+        task for task, each in by_task.items()
+        if each.claim.verdict(each.interval.low, each.interval.high) is Verdict.REFUTED
+    ]  # fmt: skip
+    if not against:
+        return whole
+    why = f"{whole.why} On average it would be supported, but {', '.join(against)} alone refutes it."
+    return replace(whole, verdict=Verdict.INCONCLUSIVE, why=why, more_seeds=None)
 
 
 def from_dict(study: Study, plain: Mapping[str, Mapping[str, Any]]) -> tuple[Judged, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from lorelab.pages.chart import Chart
-from lorelab.pages.marks import Axis, Line, Mark
+from lorelab.pages.marks import Axis, Line, Mark, Point, Points
 from lorelab.pages.page import Figure, Gallery, Heading, Paragraph, Part
 from lorelab.pages.table import Table
 from lorelab.studies.location import student_t
@@ -28,7 +28,8 @@ def measured(study: Study, rows: Sequence[Row]) -> Iterator[Part]:
         yield Gallery([Figure(response(study, study.tasks[task], grid, rows)) for task, grid in grids])
         yield Paragraph(
             f"Validation score down to {SHOWN} margins below the best: mean over seeds with 95 % intervals (Student's "
-            "t) of the runs that did not diverge; where fewer than two are left, the curve is broken. The range of "
+            "t) of the runs that did not diverge; where fewer than two are left, the curve is broken, and crosses mark "
+            "values at which runs diverged. The range of "
             "good values is measured seed by seed."
         )
     if near := suggestions(study, rows):
@@ -56,14 +57,16 @@ def response(study: Study, task: StudyTask, grid: Grid, rows: Sequence[Row]) -> 
     mine = [
         row for row in rows if (row.role, row.task) == ("grid", task.name) and row.params.get(grid.key) in grid.values
     ]
-    marks: list[Line] = []
+    lines: list[Line] = []
+    lost: list[Mark] = []
     for name, arm in study.arms.items():
         held = [row for row in mine if row.arm == name]
         if held:
             found = [[row.score for row in held if row.params[grid.key] == value] for value in grid.values]
-            marks.append(_line(arm.label, grid.values, found))
-    axis = _near_the_best(mine[0].score_name if mine else "score", marks, task)
-    return Chart(f"{task.name}: response to {grid.key}", Axis(grid.key, log=True), axis, marks)
+            lines.append(_line(arm.label, grid.values, found))
+            lost += _diverged(arm.label, grid.values, found)
+    axis = _near_the_best(mine[0].score_name if mine else "score", lines, task)
+    return Chart(f"{task.name}: response to {grid.key}", Axis(grid.key, log=True), axis, [*lines, *lost])
 
 
 def declared(study: Study, picture: Picture, rows: Sequence[Row]) -> Chart:
@@ -75,6 +78,15 @@ def declared(study: Study, picture: Picture, rows: Sequence[Row]) -> Chart:
         found = [[row.value(picture.metric) for row in held if row.task == task] for task, _ in places]
         marks.append(_line(arm.label, [place for _, place in places], found))
     return Chart(picture.title, Axis(picture.x), Axis(picture.metric), marks)
+
+
+def _diverged(label: str, values: Sequence[float], found: Sequence[Sequence[float]]) -> Iterator[Points]:
+    """A cross at each value at which runs diverged: the edge."""
+    counts = [(value, sum(not math.isfinite(score) for score in each), len(each))
+              for value, each in zip(values, found, strict=True)]  # fmt: skip
+    crosses = [Point(value, math.nan, f"{lost} of {whole} runs diverged") for value, lost, whole in counts if lost]
+    if crosses:
+        yield Points(label, crosses)
 
 
 def _near_the_best(label: str, lines: Sequence[Line], task: StudyTask) -> Axis:

@@ -18,6 +18,8 @@ from lorelab.studies.words import TONES, effect, words_of
 
 RESAMPLES = 500
 """Orders of the trials over which a tuning curve is averaged."""
+FAR = 2.0
+"""Times the median: errors above it stand at the edge of the picture."""
 Link = Callable[[str], str]
 """From a run's id to where it can be looked at; "" if nowhere."""
 
@@ -129,4 +131,10 @@ def _point(x: float, y: float, row: Row, link: Link) -> Point:
 
 
 def _score_axis(rows: Sequence[Row]) -> Axis:
-    return Axis(rows[0].score_name, better="higher" if rows[0].score_mode == "max" else "lower")
+    """Of an error, which has no worst value, up to twice the median: one run that all but diverged would flatten the
+    rest."""
+    if rows[0].score_mode == "max":
+        return Axis(rows[0].score_name, better="higher")
+    finite = [row.score for row in rows if math.isfinite(row.score)]
+    most = FAR * float(np.median(finite)) if finite else math.inf
+    return Axis(rows[0].score_name, better="lower", high=most if 0 < most < max(finite, default=0.0) else None)

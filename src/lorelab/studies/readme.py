@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Sequence
 
 from lorelab.pages.marks import SIGNS
+from lorelab.pages.numbers import number
 from lorelab.studies.exact import proven_from
 from lorelab.studies.folder import PICTURE, Frozen
 from lorelab.studies.judge import Judged
 from lorelab.studies.proofs import markdown
 from lorelab.studies.report import commands, contradicted
-from lorelab.studies.spec import Study
+from lorelab.studies.spec import Picture, Study
 from lorelab.studies.suggested import NEAR, suggestions
 from lorelab.studies.table import Row
 from lorelab.studies.words import TONES, asked, effect, ruling, where_intervals_disagree, where_tasks_differ
@@ -42,6 +45,8 @@ def readme(study: Study, frozen: Frozen, judged: Sequence[Judged], rows: Sequenc
         lines += [f"| over all tasks, in margins | {effect(each.overall)} | 1 | {ruling(each.overall)} |", ""]
     lines += markdown(proven_from(study, frozen.identities))
     lines += _suggestions(study, rows)
+    for drawn in study.pictures:
+        lines += _means(study, drawn, rows)
     lines += [f"![{study.title}]({PICTURE})", ""] if judged else []
     lines += ["## Repeat it", "", "```console"]
     lines += [f"$ {line}" for line in commands(study, frozen).splitlines()]
@@ -68,4 +73,19 @@ def _suggestions(study: Study, rows: Sequence[Row]) -> list[str]:
     for each in found:
         median = "none" if each.median is None else f"{each.median:.2g}"
         lines.append(f"| {each.task} | {median} | {each.optimum:.2g} | {each.near} of {each.runs} |")
+    return [*lines, ""]
+
+
+def _means(study: Study, picture: Picture, rows: Sequence[Row]) -> list[str]:
+    """What a declared picture shows, as numbers."""
+    places = sorted(picture.tasks, key=picture.tasks.__getitem__)
+    lines = [f"## {picture.title}", "", *([picture.says, ""] if picture.says else [])]
+    lines += [f"| mean of {picture.metric} | {' | '.join(places)} |", "| --- |" + " ---: |" * len(places)]
+    for name, arm in study.arms.items():
+        found = []
+        for task in places:
+            mine = [row.value(picture.metric) for row in rows if (row.task, row.arm, row.role) == (task, name, "final")]
+            finite = [value for value in mine if math.isfinite(value)]
+            found.append(number(statistics.fmean(finite)) if finite else "–")
+        lines.append(f"| {arm.label.replace('|', '∣')} | {' | '.join(found)} |")
     return [*lines, ""]

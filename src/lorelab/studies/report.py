@@ -43,7 +43,8 @@ def render(study: Study, frozen: Frozen, rows: Sequence[Row], curves: Sequence[C
         Details("Provenance", [provenance_table(frozen.facts)]),
         Details(f"All {len(rows)} runs", [runs_table(study, rows, link), *_where_links_lead(frozen)]),
     ]
-    subtitle = f"{study.question} · scale {study.scale} · {frozen.seeds} seeds per arm and task"
+    scale = "smoke (a try: these verdicts mean nothing)" if study.scale == "smoke" else study.scale
+    subtitle = f"{study.question} · scale {scale} · {frozen.seeds} seeds per arm and task"
     return page(study.title, parts, subtitle)
 
 
@@ -111,7 +112,8 @@ def _tuning(study: Study, rows: Sequence[Row], link: Link) -> Iterator[Part]:
         yield Gallery([Figure(budget_curve(study, task, rows)) for task in tuned])
         yield Paragraph(
             "Best validation score after so many trials, averaged over random orders of the trials, with the middle "
-            "80 % of them; a search is only as good as its budget."
+            "80 % of them; a search is only as good as its budget. Of errors, what exceeds twice the median stands "
+            "hollow at the edge."
         )
 
 

@@ -32,9 +32,20 @@ def arms_table(study: Study, frozen: Frozen, rows: Sequence[Row]) -> Table:
             place = f"{task.name} ({task.metric.removeprefix('test/')})"
             cost = sum(row.seconds for row in mine)
             trials = Cell(len(tuned), f"{len(tuned)} ({lost[1]} diverged)" if lost[1] else "")
-            lines.append((place, arm.label, mean, low, high, n, lost[0], trials, cost, chosen or "–"))
-    columns = ("task", "arm", "mean", "95 % low", "high", "runs", "diverged", "trials", "seconds", "chosen")
+            chosen += _at_edge(frozen.chosen.get(f"{task.name}/{arm.name}", {}), tuned)
+            lines.append((place, arm.label, mean, low, high, n, lost[0], chosen or "–", trials, cost))
+    columns = ("task", "arm", "mean", "95 % low", "high", "runs", "diverged", "chosen", "trials", "seconds")
     return Table(columns, lines)
+
+
+def _at_edge(chosen: Mapping[str, Any], tuned: Sequence[Row]) -> str:
+    """Said of a chosen value than which no larger, or no smaller, one was tried: a better one may lie beyond."""
+    ends = []
+    for key, value in chosen.items():
+        tried = sorted({row.params[key] for row in tuned if not isinstance(row.params.get(key, ""), str)})
+        if len(tried) > 2 and value in (tried[0], tried[-1]):
+            ends.append("lowest tried" if value == tried[0] else "highest tried")
+    return f" ({', '.join(ends)})" if ends else ""
 
 
 def summary_of_arm(rows: Sequence[Row], task: StudyTask, arm: str) -> tuple[int, float, float, float]:

@@ -65,13 +65,34 @@ def words_of(params: Mapping[str, str | int | float]) -> str:
 
 def where_tasks_differ(judged: Judged) -> str:
     """One sentence on whether the tasks agree with the overall verdict and with each other."""
-    by_verdict: dict[Verdict, list[str]] = {}
+    by_ruling: dict[str, list[str]] = {}
     for task, decision in judged.by_task.items():
-        by_verdict.setdefault(decision.verdict, []).append(task)
-    if len(by_verdict) == 1:
-        return f"Every task says {next(iter(by_verdict))}."
-    parts = [f"{verdict} on {', '.join(tasks)}" for verdict, tasks in by_verdict.items()]
-    return f"It depends on the task: {'; '.join(parts)}."
+        by_ruling.setdefault(ruling(decision), []).append(task)
+    if len(by_ruling) == 1:
+        said = f"Every task says {next(iter(by_ruling))}."
+    else:
+        parts = [f"{word} on {', '.join(tasks)}" for word, tasks in by_ruling.items()]
+        said = f"It depends on the task: {'; '.join(parts)}."
+    return " ".join(filter(None, [_but_less(judged), said, _carried(judged)]))
+
+
+def _but_less(judged: Judged) -> str:
+    """A refuted superiority may still be a difference."""
+    whole = judged.overall
+    if whole.kind is Kind.SUPERIORITY and whole.verdict is Verdict.REFUTED and whole.interval.low > 0:
+        return "There is a difference in the direction that is claimed, but it is smaller than the margin."
+    return ""
+
+
+def _carried(judged: Judged) -> str:
+    """One sentence where a single task makes more than half of all that the tasks differ by; "" else."""
+    sizes = {task: decision.estimate / decision.margin for task, decision in judged.by_task.items()}
+    most = max(sizes, key=lambda task: abs(sizes[task]), default="")
+    if len(sizes) < 3 or abs(sizes[most]) <= sum(map(abs, sizes.values())) / 2:
+        return ""
+    others = [size for task, size in sizes.items() if task != most]
+    rest = f"{sum(others) / len(others):+.2g}".replace("-", "−")
+    return f"Most of it comes from {most}: without it the others' mean is {rest} margins."
 
 
 def where_intervals_disagree(judged: Judged) -> str:

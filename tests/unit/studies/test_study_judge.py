@@ -122,3 +122,24 @@ def test_a_claim_against_a_baseline_compares_two_metrics_of_the_same_runs_by_han
     assert beats.to_plain()["b"] == "test/mean_rmse"
     with pytest.raises(LorelabError, match="measured no 'test/mean_rmse'"):
         judge(known, [row("houses", "a", seed, 50.0) for seed in range(4)], 4)
+
+
+@pytest.mark.parametrize(("kind", "hidden"), [("equivalence", True), ("non-inferiority", True), ("superiority", False)])
+def test_no_difference_on_average_does_not_hide_a_task_that_differs(kind: str, hidden: bool) -> None:
+    ahead = 0.1 if kind == "superiority" else 0.0
+    claim = {"name": "same", "kind": kind, "a": "a", "b": "b", "says": "s", "margins": {"digits": 0.02, "houses": 1.0}}
+    away = {"superiority": -1.0, "equivalence": 1.5, "non-inferiority": 1.5}[kind]  # in margins of houses, A is worse
+    found = [
+        each
+        for seed in range(10)
+        for each in (
+            row("digits", "a", seed, 0.8 + (0.025 if kind != "superiority" else ahead) + 0.001 * (-1) ** seed),
+            row("digits", "b", seed, 0.8),
+            row("houses", "a", seed, 50.0 + abs(away) + 0.01 * (-1) ** seed),
+            row("houses", "b", seed, 50.0),
+        )
+    ]
+    (same,) = judge(study(seeds=10, claims=[claim]), found, 10)
+    assert same.by_task["houses"].verdict is Verdict.REFUTED
+    assert same.overall.verdict is (Verdict.INCONCLUSIVE if hidden else Verdict.SUPPORTED)
+    assert ("houses alone refutes it" in same.overall.why) is hidden

@@ -17,7 +17,7 @@ from lorelab.studies.judge import judge
 from lorelab.studies.pictures import forest
 from lorelab.studies.readme import readme
 from lorelab.studies.report import commands, render
-from lorelab.studies.spec import Study
+from lorelab.studies.spec import Picture, Study
 from lorelab.studies.table import as_csv, read_rows
 from lorelab.studies.tables import summary_of_arm
 
@@ -159,3 +159,29 @@ def test_the_index_lists_claims_by_question_with_links_to_the_reports() -> None:
 def test_the_picture_for_the_readme_is_a_drawing_of_its_own() -> None:
     known, _, judged, _ = result()
     assert picture(forest(known, judged[0])).startswith("<svg")
+
+
+def test_what_tuning_chose_at_the_end_of_what_it_tried_is_marked() -> None:
+    known, table, _, frozen = result()
+    tried = [dataclasses.replace(each, trial=2, params={"optimizer.lr": 0.1}, score=0.5) for each in table[:1]]
+    chosen = {"digits/a": {"optimizer.lr": 0.1}, "houses/a": {"optimizer.lr": 0.001}}
+    page = render(known, dataclasses.replace(frozen, chosen=chosen), [*table, *tried])
+    assert "optimizer.lr=0.1 (highest tried)" in page
+    assert "optimizer.lr=0.001 (" not in page, "of two trials each is at an end"
+
+
+def test_the_readme_has_the_numbers_of_declared_pictures() -> None:
+    known, table, judged, frozen = result()
+    drawn = Picture("Sign changes", "mechanism/signs", "layers", {"houses": 4.0, "digits": 2.0})
+    measured = [
+        dataclasses.replace(each, metrics=each.metrics | {"mechanism/signs": 0.25 if each.task == "digits" else 0.5})
+        for each in table
+    ]
+    text = readme(dataclasses.replace(known, pictures=(drawn,)), frozen, judged, measured)
+    assert "| mean of mechanism/signs | digits | houses |" in text
+    assert "| Adam | 0.25 | 0.5 |" in text
+
+
+def test_a_try_at_smoke_scale_says_that_its_verdicts_mean_nothing() -> None:
+    known, table, _, frozen = result()
+    assert "smoke (a try: these verdicts mean nothing)" in render(known, frozen, table)

@@ -12,8 +12,15 @@ from lorelab.studies.words import TONES, asked, effect, facts, ruling, where_int
 STUDY, _, (BETTER, SAME), _ = result()
 
 
+ENDS = {Verdict.SUPPORTED: (1.5, 2.5), Verdict.REFUTED: (-1.0, 0.5), Verdict.INCONCLUSIVE: (-1.0, 3.0)}
+
+
 def with_verdicts(**verdicts: Verdict) -> Judged:
-    by_task = {task: dataclasses.replace(BETTER.overall, verdict=verdict) for task, verdict in verdicts.items()}
+    """Each with an interval that says so alone; the margin is 1."""
+    by_task = {
+        task: dataclasses.replace(BETTER.overall, verdict=verdict, interval=Interval("t", *ENDS[verdict]), estimate=1.0)
+        for task, verdict in verdicts.items()
+    }
     return dataclasses.replace(BETTER, by_task=by_task)
 
 
@@ -70,6 +77,24 @@ def test_where_tasks_agree_and_where_they_do_not() -> None:
     assert where_tasks_differ(with_verdicts(x=yes, y=yes)) == "Every task says supported."
     differ = where_tasks_differ(with_verdicts(x=yes, y=no, z=yes, w=unclear))
     assert differ == "It depends on the task: supported on x, z; refuted on y; inconclusive on w."
+
+
+def test_a_refuted_superiority_that_is_a_difference_all_the_same_is_said_to_be_one() -> None:
+    judged = with_verdicts(x=Verdict.REFUTED)
+    less = dataclasses.replace(judged, overall=decision(verdict=Verdict.REFUTED, interval=Interval("t", 0.5, 0.9)))
+    assert where_tasks_differ(less).startswith(
+        "There is a difference in the direction that is claimed, but it is smaller"
+    )
+    worse = dataclasses.replace(judged, overall=decision(verdict=Verdict.REFUTED, interval=Interval("t", -0.5, 0.9)))
+    assert where_tasks_differ(worse) == "Every task says refuted."
+
+
+def test_a_task_that_carries_the_mean_is_named_with_what_is_left_without_it() -> None:
+    judged = with_verdicts(x=Verdict.SUPPORTED, y=Verdict.SUPPORTED, z=Verdict.SUPPORTED)
+    assert "Most of it" not in where_tasks_differ(judged)
+    by_task = judged.by_task | {"z": dataclasses.replace(judged.by_task["z"], estimate=5.0)}
+    said = where_tasks_differ(dataclasses.replace(judged, by_task=by_task))
+    assert said.endswith("Most of it comes from z: without it the others' mean is +1 margins.")
 
 
 def test_intervals_that_would_say_otherwise_are_named_with_their_place() -> None:
