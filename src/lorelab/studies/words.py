@@ -85,10 +85,10 @@ def _but_less(judged: Judged) -> str:
 
 
 def _carried(judged: Judged) -> str:
-    """One sentence where a single task makes more than half of all that the tasks differ by; "" else."""
+    """One sentence where a single task makes more than half of a mean of a margin or more; "" else."""
     sizes = {task: decision.estimate / decision.margin for task, decision in judged.by_task.items()}
     most = max(sizes, key=lambda task: abs(sizes[task]), default="")
-    if len(sizes) < 3 or abs(sizes[most]) <= sum(map(abs, sizes.values())) / 2:
+    if len(sizes) < 3 or abs(judged.overall.estimate) < 1 or abs(sizes[most]) <= sum(map(abs, sizes.values())) / 2:
         return ""
     others = [size for task, size in sizes.items() if task != most]
     rest = f"{sum(others) / len(others):+.2g}".replace("-", "−")

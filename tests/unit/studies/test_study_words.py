@@ -95,6 +95,8 @@ def test_a_task_that_carries_the_mean_is_named_with_what_is_left_without_it() ->
     by_task = judged.by_task | {"z": dataclasses.replace(judged.by_task["z"], estimate=5.0)}
     said = where_tasks_differ(dataclasses.replace(judged, by_task=by_task))
     assert said.endswith("Most of it comes from z: without it the others' mean is +1 margins.")
+    little = dataclasses.replace(judged, by_task=by_task, overall=decision(estimate=0.9))
+    assert "Most of it" not in where_tasks_differ(little), "below a margin there is nothing to be carried"
 
 
 def test_intervals_that_would_say_otherwise_are_named_with_their_place() -> None:
