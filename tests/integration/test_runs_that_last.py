@@ -20,7 +20,9 @@ from lorelab.tracking.mlflow_store import MLflowStore
 SHORT = ["experiment=digits_mlp", "trainer.max_epochs=2", "data.limit_train=200", "trainer.threads=1"]
 
 
-@pytest.mark.parametrize(("kind", "share"), [("regression", 0.6), ("language", 0.7)])
+@pytest.mark.parametrize(
+    ("kind", "share"), [("regression", 0.6), pytest.param("language", 0.7, marks=pytest.mark.slow)]
+)
 def test_a_killed_run_goes_on_as_if_nothing_had_been(tmp_path: Path, kind: str, share: float) -> None:
     assert Bench(tmp_path).trial(kind, share) == "same"
 

@@ -140,6 +140,7 @@ def test_pruned_members_leave_the_stack_and_their_trials_are_pruned(sweep, store
     assert not any(name.startswith("test/") for run in runs.values() for name in run.metrics), "a search does not test"
 
 
+@pytest.mark.slow
 def test_replicates_run_alone_and_confirmations_are_stacked(sweep, store_uri: str, tmp_path: Path) -> None:
     sweep(UNTESTED, "search=default", "search/sampler=grid", "search.seeds=2", "search.confirm_best=1",
           "search.confirm_seeds=2", "optimizer.lr=0.05,1e-6", STACKED)  # fmt: skip
@@ -253,6 +254,7 @@ def test_auto_stacks_where_that_is_fast_and_says_why(sweep, times, store_uri: st
     assert statuses(tmp_path) == ["finished"] * 4
 
 
+@pytest.mark.slow
 def test_auto_trains_one_by_one_what_neither_stacks_nor_pays_for_workers(
     sweep, times, store_uri: str, tmp_path
 ) -> None:
