@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -21,11 +22,20 @@ _SHARE = 0.5
 """Of the memory that is free, unless the user says how much."""
 
 
+@contextmanager
+def no_trace() -> Iterator[None]:
+    """What is drawn inside leaves the random states as they were."""
+    states = random_states()
+    try:
+        yield
+    finally:
+        set_random_states(states)
+
+
 def footprint(member: Member) -> int:
     """Bytes that ``member`` needs within a stack: its parameters as often as they are held, the state of its optimiser
     and what its loss keeps for one batch. Measured in one step of a copy; leaves no trace."""
-    states = random_states()
-    try:
+    with no_trace():
         net, task = copy.deepcopy(member.learner.net).to(member.device).train(), copy.copy(member.learner.task)
         parameters = list(net.parameters())
         batch = next(iter(copy.copy(member.data).train_dataloader()))
@@ -48,8 +58,6 @@ def footprint(member: Member) -> int:
         served = sum(_bytes(part) for part in batch)
         weights = sum(map(_bytes, parameters))
         return _COPIES * weights + state + _WORKING * sum(kept.values()) + served
-    finally:
-        set_random_states(states)
 
 
 def budget(memory_gb: float | None, device: torch.device) -> int:

@@ -8,17 +8,17 @@ import math
 import statistics
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from pytorch_lightning import Callback
 
+from lorelab.sweeps.footprint import no_trace
 from lorelab.tracking.memory import MemoryTracker
 from lorelab.training.fit import make_trainer
 from lorelab.training.interrupts import Signals, interruptible
-from lorelab.training.keeper import random_states, set_random_states
 from lorelab.training.learner import Diverged
 from lorelab.training.progress import ProgressLine
 from lorelab.training.stacked import Member
@@ -50,7 +50,7 @@ def work(member: Member) -> Work:
     done = steps * settings.accumulate_grad_batches
     every = settings.val_check_interval or batches * settings.check_val_every_n_epoch
     test = len(splits.test) / len(splits.val) if settings.test else 0.0
-    with _no_trace():
+    with no_trace():
         seat = Seat(_copy(member))
         begun = time.perf_counter()
         with suppress(Diverged):
@@ -69,7 +69,7 @@ def step_alone(member: Member, threads: int | None = None) -> float:
         check_val_every_n_epoch=10**9, threads=threads or it.settings.threads,
     )  # fmt: skip
     try:
-        with _no_trace(), interruptible() as signals:
+        with no_trace(), interruptible() as signals:
             watch = _Stopwatch(signals)
             make_trainer(settings, STEPS, [watch]).fit(it.learner, datamodule=it.data)
     finally:
@@ -92,7 +92,7 @@ def step_stacked(members: Sequence[Member], size: int) -> float:
 
 
 def _stacked(members: Sequence[Member]) -> float:
-    with _no_trace():
+    with no_trace():
         seats = [Seat(_copy(member)) for member in members]
         loop = StackedLoop(seats, Signals(), ProgressLine("quiet"))
         moments = [time.perf_counter()]
@@ -144,12 +144,3 @@ def _copy(member: Member) -> Member:
     """Over a net, a task and batches of its own; the data are shared."""
     learner, data = copy.deepcopy(member.learner), copy.copy(member.data)
     return replace(member, learner=learner, data=data, callbacks=(), tracker=MemoryTracker())
-
-
-@contextmanager
-def _no_trace() -> Iterator[None]:
-    states = random_states()
-    try:
-        yield
-    finally:
-        set_random_states(states)
