@@ -136,9 +136,10 @@ class KilledSweep:
 
 
 def kill_at_random(
-    sweep: KilledSweep, kills: int, seed: int, *, workers: bool = True, say: bool = False
+    sweep: KilledSweep, kills: int, seed: int, *, within: float = 2.5, say: bool = False
 ) -> Counter[str]:
-    """Has ``sweep`` end in spite of ``kills``; a tally of them. Some come while it starts, most while it trains."""
+    """Has ``sweep`` end in spite of ``kills``; a tally of them. Some come while it starts, most while it trains, each
+    up to ``within`` seconds after some trial has ended."""
     chance, tally = random.Random(seed), Counter[str]()
     process = sweep.start()
     for number in range(kills):
@@ -146,7 +147,7 @@ def kill_at_random(
         share = before + chance.randint(0, max(1, (sweep.trials - before) // (kills - number)))
         if chance.random() < 0.75:
             sweep.await_trials(process, min(share, sweep.trials - 1))
-        time.sleep(chance.uniform(0.0, 2.5))
+        time.sleep(chance.uniform(0.0, within))
         if process.poll() is not None:
             tally["it had ended"] += 1
             break

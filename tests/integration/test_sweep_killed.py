@@ -27,7 +27,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def test_a_sweep_is_the_same_however_often_its_processes_are_killed(server: Server, tmp_path: Path) -> None:
     sweep = KilledSweep(server, tmp_path, 12, *SHORT, "sweep.workers=2")
-    tally = kill_at_random(sweep, kills=3, seed=1)
+    tally = kill_at_random(sweep, kills=3, seed=1, within=0.2)  # less than the trials that are left take
     assert tally.pop("exit status 0") == 1, sweep.output.read_text()
     tally.pop("it had ended", None)  # a fast machine may be done before the last kills
     assert sum(tally.values()) >= 1
