@@ -94,8 +94,12 @@ def _draw(chart: Chart) -> Element:
 
 
 def _elements(plot: _Plot, mark: Mark) -> Iterator[Element]:
-    """A curve, with beads unless points of its series mark it or it is a staircase; or a cloud of points."""
-    if isinstance(mark, Line):
+    """A curve, with beads unless points of its series mark it or it is a staircase; or points."""
+    if isinstance(mark, Line) and mark.scatter:
+        places = zip(map(plot.x, mark.x), map(plot.y, mark.y), strict=True)
+        d = "".join(f"M{across:.1f} {down:.1f}h0" for across, down in places)
+        yield node("path", d=d, class_=f"cloud {plot.class_of(mark.series)}")
+    elif isinstance(mark, Line):
         yield _clipped(plot, [_curve(plot, mark)])
         marked = any(isinstance(other, Points) and other.series == mark.series for other in plot.chart.marks)
         if not marked and not mark.step:
@@ -137,7 +141,7 @@ def _diverged(point: Point) -> bool:
 
 def _entry(plot: _Plot, name: str, lines: list[Line], clouds: list[Points]) -> tuple[str, str, Element]:
     swatch = node("g")
-    if any(line.series == name for line in lines):
+    if any(line.series == name and not line.scatter for line in lines):
         swatch.append(node("path", d="M-10 0H10", class_="line"))
     if not any(line.series == name and line.step for line in lines) or any(cloud.series == name for cloud in clouds):
         swatch.append(node("path", d=plot.shape_of(name), class_="dot"))

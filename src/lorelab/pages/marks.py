@@ -43,6 +43,8 @@ class Line:
     high: Sequence[float] = ()
     step: bool = False
     """Each value holds until the next ``x``, as the best value so far does."""
+    scatter: bool = False
+    """Its values stand as small dots that nothing joins: a cloud of points that need not say what they are."""
 
     def __post_init__(self) -> None:
         counts = [len(values) for values in (self.x, self.y, self.low, self.high)]

@@ -144,14 +144,14 @@ class Classification:
         )
 
     def illustrate(self, net: Net, held: Batch, stage: Stage, step: int, folder: Path) -> None:
-        """At "test", ``confusion_matrix.png``: which class was taken for which."""
+        """At "test", ``confusion_matrix.svg``: which class was taken for which."""
         if stage != "test" or not len(held.targets):
             return
         predicted = predict_all(self, net, held.inputs).argmax(-1)
         counts = confusion(held.targets.cpu().numpy(), predicted, self.out_features)
         right = counts.trace() / counts.sum()
         title = f"{self.data_name}, test: {counts.sum():,} examples, {right:.1%} right"
-        draw_confusion(counts, self.class_names, folder / "confusion_matrix.png", title=title)
+        draw_confusion(counts, self.class_names, folder / "confusion_matrix.svg", title=title)
 
 
 def _weights(wanted: ClassWeights, data: DataSpec) -> Tensor | None:

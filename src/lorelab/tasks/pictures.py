@@ -10,15 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from lorelab.pages.chart import Chart
+from lorelab.pages.grid import Grid
+from lorelab.pages.marks import Axis, Line
+from lorelab.pages.page import picture
 
+if TYPE_CHECKING:
     from lorelab.tasks.protocol import Net, Task
 
 _CHUNK = 1024
-_MOST_NUMBERED = 25
-_MOST_POINTS = 5_000
-_DPI = 110
+_MOST_POINTS = 2_000
 
 
 def predict_all(task: Task, net: Net, inputs: Tensor) -> np.ndarray:
@@ -34,37 +35,14 @@ def confusion(true: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarr
 
 
 def draw_confusion(counts: np.ndarray, names: Sequence[str], path: Path, *, title: str) -> None:
-    """Writes a PNG: each row coloured by its shares (a row without examples is white), the counts as numbers.
-
-    From 26 classes on there are no numbers and only every k-th name, because they would not be legible.
-    """
-    classes = len(counts)
-    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    side = max(3.6, 0.55 * classes) if classes <= _MOST_NUMBERED else 8.0
-    figure = _figure(side + 1.6, side + 0.6)
-    axis = figure.subplots()
-    image = axis.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0, aspect="equal")
-    step = 1 if classes <= _MOST_NUMBERED else -(-classes // _MOST_NUMBERED)
-    ticks = list(range(0, classes, step))
-    labels = [_short(names[index]) for index in ticks]
-    slanted = max(map(len, labels)) > 3
-    axis.set_xticks(ticks, labels, rotation=45 if slanted else 0, ha="right" if slanted else "center")
-    axis.set_yticks(ticks, labels)
-    axis.set(xlabel="predicted", ylabel="true")
-    axis.set_title(title, fontsize=11)
-    if classes <= _MOST_NUMBERED:
-        size = 9 if classes <= 12 else 7
-        for row, column in np.argwhere(counts):
-            ink = "white" if shares[row, column] > 0.6 else "black"
-            axis.text(column, row, f"{counts[row, column]:,}", ha="center", va="center", color=ink, fontsize=size)
-    figure.colorbar(image, ax=axis, label="share of the true class", shrink=0.8)
-    figure.savefig(path, dpi=_DPI)
+    """Writes an SVG: each cell as dark as its share of the row, which is the true class; see ``pages.grid``."""
+    path.write_text(picture(Grid(title, names, counts.tolist(), "true", "predicted")), encoding="utf-8")
 
 
 def draw_predicted_against_true(
     true: np.ndarray, predicted: np.ndarray, path: Path, *, title: str, quantity: str
 ) -> None:
-    """Writes a PNG: one point per example (at most 5,000, evenly spaced through the rows) and the line of no error.
+    """Writes an SVG: one point per example (at most 2,000, evenly spaced through the rows) and the line of no error.
 
     Both arrays ``(N,)`` in the target's own units; values that are not finite are left out and counted in the title.
     ``quantity`` names the target, with its unit if it has one.
@@ -73,29 +51,10 @@ def draw_predicted_against_true(
     lost = int((~finite).sum())
     true, predicted = true[finite], predicted[finite]
     shown = np.linspace(0, len(true) - 1, min(len(true), _MOST_POINTS)).astype(int)
-    figure = _figure(5.4, 5.0)
-    axis = figure.subplots()
-    axis.scatter(true[shown], predicted[shown], s=9, alpha=0.35 if len(shown) > 300 else 0.7, linewidths=0)
+    marks = [Line("examples", true[shown].tolist(), predicted[shown].tolist(), scatter=True)]
     if len(true):
         ends = [float(min(true.min(), predicted.min())), float(max(true.max(), predicted.max()))]
-        axis.plot(ends, ends, color="0.3", linewidth=1, linestyle="--", label="no error")
-        axis.legend(frameon=False, loc="upper left")
-    axis.set(xlabel=f"true {quantity}", ylabel=f"predicted {quantity}")
-    axis.set_title(title + (f" ({lost} not finite, left out)" if lost else ""), fontsize=11)
-    axis.grid(alpha=0.3)
-    figure.savefig(path, dpi=_DPI)
-
-
-def _figure(width: float, height: float) -> Figure:
-    """A figure with its canvas, without matplotlib's global state, so that any thread may draw."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _short(name: str, most: int = 18) -> str:
-    name = name.replace("$", r"\$")  # matplotlib would read a formula
-    return name if len(name) <= most else f"{name[: most - 1]}…"
+        marks.append(Line("no error", ends, ends))
+    title += f" ({lost} not finite, left out)" if lost else ""
+    chart = Chart(title, Axis(f"true {quantity}"), Axis(f"predicted {quantity}"), marks, height=320)
+    path.write_text(picture(chart), encoding="utf-8")

@@ -110,12 +110,12 @@ class Regression:
         return found
 
     def illustrate(self, net: Net, held: Batch, stage: Stage, step: int, folder: Path) -> None:
-        """At "test", ``predicted_vs_true.png``: predictions against targets, in the target's own units."""
+        """At "test", ``predicted_vs_true.svg``: predictions against targets, in the target's own units."""
         if stage != "test" or not len(held.targets):
             return
         true = held.targets.cpu().double().numpy() * self.target_std + self.target_mean
         predicted = predict_all(self, net, held.inputs)
-        path, title = folder / "predicted_vs_true.png", f"{self.data_name}, test: {len(true):,} examples"
+        path, title = folder / "predicted_vs_true.svg", f"{self.data_name}, test: {len(true):,} examples"
         draw_predicted_against_true(true, predicted, path, title=title, quantity=self.quantity)
 
     def _error(self, values: Tensor, targets: Tensor) -> Tensor:

@@ -1,11 +1,12 @@
 """The pictures, and the numbers that go into them."""
 
+import re
 from pathlib import Path
+from xml.etree.ElementTree import Element, parse
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from sklearn.metrics import confusion_matrix
 
 from lorelab.records import Batch, DataSpec
@@ -39,8 +40,8 @@ def on_mps(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.as_subclass(OnMps)
 
 
-def pixels(path: Path) -> np.ndarray:
-    return np.asarray(Image.open(path).convert("RGB"))
+def of_class(path: Path, name: str) -> list[Element]:
+    return [element for element in parse(path).getroot().iter() if name in element.get("class", "").split()]
 
 
 def test_confusion_agrees_with_scikit_learn_and_keeps_classes_that_do_not_occur() -> None:
@@ -66,7 +67,7 @@ def test_predictions_in_chunks_are_those_of_the_whole_without_gradients() -> Non
 
 
 @pytest.mark.parametrize(
-    ("task", "name"), [(Classification(CLASSES), "confusion_matrix.png"), (Regression(REALS), "predicted_vs_true.png")]
+    ("task", "name"), [(Classification(CLASSES), "confusion_matrix.svg"), (Regression(REALS), "predicted_vs_true.svg")]
 )
 def test_a_picture_is_drawn_at_the_end_alone(task, name, tmp_path) -> None:
     held = Batch(torch.randn(50, task.out_features), torch.arange(50) % 3)
@@ -75,7 +76,7 @@ def test_a_picture_is_drawn_at_the_end_alone(task, name, tmp_path) -> None:
     assert not list(tmp_path.iterdir())
     task.illustrate(as_given, held, "test", 5, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [name]
-    assert pixels(tmp_path / name).std() > 10
+    assert of_class(tmp_path / name, "title")[0].text.startswith("toy, test: 50 examples")
 
 
 @pytest.mark.parametrize("task", [Classification(CLASSES), Regression(REALS)])
@@ -90,30 +91,41 @@ def test_a_picture_can_be_drawn_where_there_is_no_float64(task, tmp_path) -> Non
     assert list(tmp_path.iterdir())
 
 
-def test_right_predictions_are_dark_on_the_diagonal_and_wrong_ones_off_it(tmp_path) -> None:
-    for name, counts in (("right", np.diag([5, 5])), ("wrong", np.fliplr(np.diag([5, 5])))):
-        draw_confusion(counts, ["x", "y"], tmp_path / f"{name}.png", title="t")
-    right, wrong = (pixels(tmp_path / f"{name}.png").astype(int) for name in ("right", "wrong"))
-    dark = [(image.sum(-1) < 250) & (image[..., 2] > 80) for image in (right, wrong)]  # the deep blue of "all of them"
-    assert dark[0].sum() == pytest.approx(dark[1].sum(), rel=0.05)
-    assert (dark[0] & dark[1]).sum() < 0.4 * dark[0].sum()
+def test_cells_are_as_dark_as_their_share_of_the_true_class_and_say_what_they_count(tmp_path) -> None:
+    draw_confusion(np.array([[3, 1], [0, 5]]), ["x", "y"], tmp_path / "a.svg", title="t")
+    cells = of_class(tmp_path / "a.svg", "bar")
+    assert [float(cell.get("fill-opacity")) for cell in cells] == [0.75, 0.25, 1.0]
+    places = [(float(cell.get("x")), float(cell.get("y"))) for cell in cells]
+    assert places[0][1] == places[1][1] < places[2][1], "rows are true classes"
+    assert places[0][0] < places[1][0] == places[2][0]
+    assert [each.text for each in of_class(tmp_path / "a.svg", "number")] == ["3", "1", "5"]
+    assert "true x, predicted y: 1 (25.0%)" in (tmp_path / "a.svg").read_text()
 
 
 def test_a_class_without_examples_and_many_classes_can_be_drawn(tmp_path) -> None:
-    draw_confusion(np.zeros((3, 3), int), ["a", "b", "c"], tmp_path / "none.png", title="t")
-    draw_confusion(
-        np.eye(60, dtype=int), [f"a rather long name {n}" for n in range(60)], tmp_path / "many.png", title="t"
-    )
-    assert max(pixels(tmp_path / "many.png").shape) < 1300
+    draw_confusion(np.zeros((3, 3), int), ["a", "b", "c"], tmp_path / "none.svg", title="t")
+    assert of_class(tmp_path / "none.svg", "bar") == []
+    names = [f"a rather long name {n}" for n in range(60)]
+    draw_confusion(np.eye(60, dtype=int), names, tmp_path / "many.svg", title="t")
+    assert len(of_class(tmp_path / "many.svg", "bar")) == 60
+    assert of_class(tmp_path / "many.svg", "number") == []
+    assert 20 <= len(of_class(tmp_path / "many.svg", "tick-label")) / 2 <= 25
 
 
 def test_points_lie_in_the_targets_own_units_and_what_is_not_finite_is_left_out(tmp_path) -> None:
     true = np.linspace(100, 300, 6000)
     predicted = np.where(np.arange(6000) < 3, np.nan, true)
-    draw_predicted_against_true(true, predicted, tmp_path / "a.png", title="t", quantity="y (m)")
-    assert pixels(tmp_path / "a.png").std() > 10
+    draw_predicted_against_true(true, predicted, tmp_path / "a.svg", title="t", quantity="y (m)")
+    (cloud,) = of_class(tmp_path / "a.svg", "cloud")
+    places = np.array([[float(n) for n in pair] for pair in re.findall(r"M([\d.]+) ([\d.]+)h0", cloud.get("d"))])
+    assert places.shape == (2000, 2)
+    across, down = places.T
+    assert (np.diff(across) >= 0).all()
+    assert (np.diff(down) <= 0).all()
+    assert of_class(tmp_path / "a.svg", "title")[0].text == "t (3 not finite, left out)"
+    assert {each.text for each in of_class(tmp_path / "a.svg", "axis-label")} == {"true y (m)", "predicted y (m)"}
     nothing = np.array([np.nan])
-    draw_predicted_against_true(nothing, nothing, tmp_path / "b.png", title="t", quantity="y")
+    draw_predicted_against_true(nothing, nothing, tmp_path / "b.svg", title="t", quantity="y")
 
 
 def test_regression_draws_own_units(tmp_path, monkeypatch) -> None:
