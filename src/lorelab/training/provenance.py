@@ -19,6 +19,8 @@ _CODE = (".py", ".yaml", ".yml", ".toml")
 _MAX_UNTRACKED_BYTES = 200_000
 _NO_RESULT = ("cli", "pages", "studies", "sweeps")
 """Of this package: what orders, compares and draws results, and has no part in one."""
+_RESULTS = ("experiments", "dvc.lock")
+"""What runs leave in a checkout: of a result's origin it says nothing, and one study's must not mark the next one's."""
 _DIFF = (
     *("-c", "core.quotePath=true", "-c", "diff.suppressBlankEmpty=false", "diff", "--binary", "--full-index"),
     *("--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "--no-relative", "--submodule=short"),
@@ -90,8 +92,9 @@ def _git_state(root: Path) -> tuple[str, str]:
     commit = _git(root, "rev-parse", "HEAD").strip()
     if not commit:
         return "", ""
-    parts = [_git(root, *_DIFF, "HEAD")]
-    untracked = _git(root, "ls-files", "--others", "--exclude-standard", "-z").split("\0")
+    others = ["--", ".", *(f":(exclude,top){name}" for name in _RESULTS)]
+    parts = [_git(root, *_DIFF, "HEAD", *others)]
+    untracked = _git(root, "ls-files", "--others", "--exclude-standard", "-z", *others).split("\0")
     code = [name for name in untracked if name.endswith(_CODE) and (root / name).is_file()]
     small = [name for name in code if (root / name).stat().st_size <= _MAX_UNTRACKED_BYTES]
     parts += [_git(root, *_DIFF, "--no-index", "--", "/dev/null", name) for name in small]

@@ -66,6 +66,16 @@ OWN_CONFIG = """
 """
 
 
+def test_results_that_are_not_committed_are_no_change_of_the_code(checkout: Path) -> None:
+    (checkout / "dvc.lock").write_text("stages: {}\n")
+    (checkout / "experiments" / "q5").mkdir(parents=True)
+    (checkout / "experiments" / "q5" / "study.yaml").write_text("name: q5\n")
+    assert _git_state(checkout)[1] == ""
+    (checkout / "src_experiments.py").write_text("x = 1\n")
+    _git_state.cache_clear()
+    assert "src_experiments.py" in _git_state(checkout)[1]
+
+
 def test_the_patch_does_not_hang_on_the_users_git_config(
     checkout: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
