@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -79,7 +80,7 @@ class Origin:
 
 def _chooses(path: Path, group: str, option: str | None) -> bool:
     """Whether the file overrides the choice of ``group`` with ``option``: ``override /task@_global_.task: nce``."""
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = _content(path, path.stat().st_mtime_ns)[1]
     entries = content.get("defaults", []) if isinstance(content, Mapping) else []
     chosen = {str(k).partition("@")[0]: v for entry in entries if isinstance(entry, Mapping) for k, v in entry.items()}
     return any(name in chosen and chosen[name] == option for name in (f"override /{group}", f"override {group}"))
@@ -87,17 +88,23 @@ def _chooses(path: Path, group: str, option: str | None) -> bool:
 
 def _sets(path: Path, group: str, key: str) -> bool:
     """Whether the option of ``group`` in this file itself gives ``key`` a value, below its package."""
-    text = path.read_text(encoding="utf-8")
+    text, node = _content(path, path.stat().st_mtime_ns)
     header = re.search(r"^#\s*@package\s+(\S+)", text, re.MULTILINE)
     package = header[1] if header else group.replace("/", ".")
     if package != "_global_" and not key.startswith(f"{package}."):
         return False
-    node = yaml.safe_load(text)
     for part in (key if package == "_global_" else key.removeprefix(f"{package}.")).split("."):
         if not isinstance(node, dict) or part not in node:
             return False
         node = node[part]
     return True
+
+
+@functools.lru_cache(maxsize=256)
+def _content(path: Path, _changed: int) -> tuple[str, Any]:
+    """Text and content of a file that was last ``_changed`` then: a sweep asks of each of its configs."""
+    text = path.read_text(encoding="utf-8")
+    return text, yaml.safe_load(text)
 
 
 def _relative(path: Path) -> str:

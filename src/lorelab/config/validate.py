@@ -117,15 +117,15 @@ def _absent(cfg: DictConfig, origin: Origin, unresolved: Collection[str]) -> Ite
 
 def _locate(path: str, node: DictConfig, targets: dict[str, Callable[..., Any]], origin: Origin) -> list[Problem]:
     """Adds what the node's ``_target_`` names to ``targets``, or says why it cannot be had."""
-    name, where = str(node["_target_"]), origin.of(f"{path}._target_")
+    name = str(node["_target_"])
     try:
         judge_name(name)
         found = locate(name)
         judge_object(name, found)
     except UntrustedTargetError as error:
-        return [Problem(where, str(error), "a class of a trusted module", ADVICE)]
+        return [Problem(origin.of(f"{path}._target_"), str(error), "a class of a trusted module", ADVICE)]
     except ImportError as error:
-        return [Problem(where, name, "an importable function or class", str(error))]
+        return [Problem(origin.of(f"{path}._target_"), name, "an importable function or class", str(error))]
     targets[path] = found
     return []
 

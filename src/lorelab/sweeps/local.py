@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import copy
+import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -22,7 +23,9 @@ class Composer:
     def __init__(self, loader: ConfigLoader, master: DictConfig) -> None:
         self.loader, self.master = loader, master
         self._parser = OverridesParser.create(config_loader=loader)
-        self._bases: dict[tuple[str, ...], DictConfig] = {}
+        self._bases: dict[tuple[str, ...], bytes] = {}
+        """Pickled: OmegaConf loads a config in a tenth of the time that it takes to copy it."""
+        self._parsed: dict[str, Override] = {}
         self._groups: dict[str, bool] = {}
 
     def is_group(self, key: str) -> bool:
@@ -34,12 +37,12 @@ class Composer:
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
         """The config with Hydra's own node, as ``ConfigLoader.load_sweep_config`` gives it."""
-        parsed = self._parser.parse_overrides(list(overrides))
+        parsed = [self._parse(override) for override in overrides]
         groups = [each for each in parsed if each.is_hydra_override() or self.is_group(each.key_or_group)]
         key = tuple(str(each.input_line) for each in groups)
         if key not in self._bases:
-            self._bases[key] = self.loader.load_sweep_config(self.master, list(key))
-        cfg = copy.deepcopy(self._bases[key])
+            self._bases[key] = pickle.dumps(self.loader.load_sweep_config(self.master, list(key)))
+        cfg: DictConfig = pickle.loads(self._bases[key])
         ConfigLoaderImpl._apply_overrides_to_config([each for each in parsed if each not in groups], cfg)
         own = [each for each in parsed if not each.is_hydra_override()]
         with open_dict(cfg.hydra):
@@ -50,6 +53,12 @@ class Composer:
             )
         OmegaConf.copy_cache(from_config=self.master, to_config=cfg)
         return cfg
+
+    def _parse(self, override: str) -> Override:
+        """Most words of a sweep's jobs are the same."""
+        if override not in self._parsed:
+            (self._parsed[override],) = self._parser.parse_overrides([override])
+        return self._parsed[override]
 
 
 @dataclass

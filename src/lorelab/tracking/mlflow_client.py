@@ -37,6 +37,10 @@ def prepare_environment() -> None:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
 
 
+_clients: dict[str, MlflowClient] = {}
+"""Of this process, by their store's URI."""
+
+
 def connect(uri: str) -> MlflowClient:
     """A client of the store at ``uri`` (from ``resolve_uri``); creates a SQLite store that is not there yet.
 
@@ -45,13 +49,18 @@ def connect(uri: str) -> MlflowClient:
     prepare_environment()
     from mlflow import MlflowClient
 
+    path = sqlite_path(uri)
+    if uri in _clients and (path is None or path.is_file()):  # to make one takes as long as to write a run's facts
+        return _clients[uri]
+
     def open_client() -> MlflowClient:
         return MlflowClient(tracking_uri=uri)  # makes the tables where there are none, and verifies their version
 
     with store_errors(uri):
-        if (path := sqlite_path(uri)) is not None:
+        if path is not None:
             ensure(path, _layout_version(), open_client)
-        return open_client()
+        _clients[uri] = open_client()
+    return _clients[uri]
 
 
 def _layout_version() -> int:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from lorelab.errors import StoreError, nearest
 from lorelab.records import RunRecord, RunStatus
 from lorelab.tracking.database import resolve_uri, sqlite_path
-from lorelab.tracking.liveness import HEARTBEAT, is_gone
+from lorelab.tracking.liveness import BEAT_SECONDS, HEARTBEAT, is_gone
 from lorelab.tracking.mlflow_client import LARGEST_FLOAT, connect, store_errors
 from lorelab.tracking.protocol import StoredRun
 from lorelab.tracking.selection import matches, tag_name
@@ -28,16 +28,20 @@ SWEEP, REUSED = "lorelab.sweep", "reused"
 """Tag of the sweep that trained a run; each sweep that found it trained already has a tag ``lorelab.sweep.NAME``."""
 KIND = "lorelab.kind"
 """Tag of a run in the store that stands for something else than one training."""
+_looked: dict[tuple[str, str], float] = {}
 
 
 class MLflowStore:
-    """A ``RunStore`` over MLflow. ``experiment``: the one to read, None for all. Reading makes no store."""
+    """A ``RunStore`` over MLflow. ``experiment``: the one to read, None for all. Reading makes no store.
 
-    def __init__(self, uri: str | None = None, experiment: str | None = "lorelab") -> None:
+    ``dead``: whether to look first for runs that nobody writes any more, and close them.
+    """
+
+    def __init__(self, uri: str | None = None, experiment: str | None = "lorelab", *, dead: bool = True) -> None:
         self.uri = resolve_uri(uri)
         self.experiment = experiment
         self._client: MlflowClient | None = None
-        self._looked_for_dead = False
+        self._looked_for_dead = not dead
 
     def runs(
         self, *, filters: Mapping[str, str] | None = None, limit: int = 1000, newest_first: bool = True
@@ -138,6 +142,14 @@ class MLflowStore:
                 yield from map(_stored, page)
                 if not (token := page.token):
                     return
+
+
+def close_dead_runs_at_times(client: MlflowClient, uri: str, experiment: str) -> None:
+    """``close_dead_runs``, unless this process just did: of a hundred runs that are opened one looks for all."""
+    now = time.monotonic()
+    if now - _looked.get((uri, experiment), -math.inf) > BEAT_SECONDS:
+        close_dead_runs(client, experiment)
+        _looked[uri, experiment] = now
 
 
 def close_dead_runs(client: MlflowClient, *experiments: str) -> None:

@@ -20,7 +20,7 @@ from lorelab.tracking.liveness import Beat, marks
 from lorelab.tracking.mlflow_client import connect, experiment_id, patiently, store_errors
 from lorelab.tracking.mlflow_facts import end_items, now_millis, start_tags, with_parent, write_facts
 from lorelab.tracking.mlflow_items import MAX_TAG, RunSink, clip, legal_name
-from lorelab.tracking.mlflow_store import REUSED, SWEEP, MLflowStore, close_dead_runs, record_of
+from lorelab.tracking.mlflow_store import REUSED, SWEEP, MLflowStore, close_dead_runs_at_times, record_of
 from lorelab.tracking.outbox import OUTBOX, Outbox, sync_command
 from lorelab.tracking.protocol import StoredRun
 from lorelab.tracking.writer import BatchWriter
@@ -97,7 +97,8 @@ class MLflowTracker:
     def finished(self, signature: str) -> RunRecord | None:
         """The newest run with this ``lorelab.signature`` that ended with a result, if the store answers."""
         try:
-            found = self.begun({"lorelab.signature": signature})
+            store = MLflowStore(self.uri, self.experiment, dead=False)  # none of those has a result
+            found = store.runs(filters={"lorelab.signature": signature})
         except StoreError:  # `start` will say so
             return None
         done = [run for run in found if run.status in (RunStatus.FINISHED, RunStatus.DIVERGED)]
@@ -176,7 +177,7 @@ class MLflowTracker:
         client = self._open()
         with store_errors(self.uri):
             place = patiently(experiment_id, client, self.experiment, self.artifacts)
-            close_dead_runs(client, place)
+            close_dead_runs_at_times(client, self.uri, place)
             tags = clip(start_tags(start), MAX_TAG)
             run = patiently(client.create_run, place, tags=tags, run_name=start.name, start_time=began)
             self.location = str(run.info.artifact_uri).removeprefix("file://")
