@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
 from omegaconf import DictConfig
 
 from lorelab.config.origin import Origin
@@ -132,10 +131,12 @@ def _own_tags(tags: Mapping[str, str]) -> dict[str, str]:
 def _keep_config(folder: Path, config: Mapping[str, object]) -> None:
     """At once, so that a run that is killed before its first checkpoint can begin again. A disk that is full costs
     that, not the run."""
+    from lorelab.config.describe import as_yaml
+
     new = folder / f"{CONFIG}.new"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        new.write_text(yaml.safe_dump(dict(config), sort_keys=False), encoding="utf-8")
+        new.write_text(as_yaml(dict(config)), encoding="utf-8")
         new.replace(folder / CONFIG)
     except OSError as error:
         print(f"warning: if it is interrupted, this run cannot go on: {error}", file=sys.stderr)

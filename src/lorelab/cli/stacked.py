@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import traceback
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -131,14 +132,12 @@ class Stacker:
     def prepared(self, job: Job) -> tuple[TrialJob | None, Member | RunRecord | None]:
         """A job's trial and its (first) run, ready to be trained; None where something is wrong with it, which is for
         its run alone to say."""
-        found: list[tuple[TrialJob, Member | RunRecord]] = []
-
-        def prepare(cfg: DictConfig) -> None:
-            trial = self._trial(cfg)
-            found.append((trial, trial.prepared()))
-
-        run_here(job, self.context, prepare)
-        return found[0] if found else (None, None)
+        try:
+            with _own(job) as cfg:
+                trial = self._trial(cfg)
+                return trial, trial.prepared()
+        except Exception:
+            return None, None
 
     def _trial(self, cfg: DictConfig) -> TrialJob:
         kind = "trials" if cfg.sweep.confirms is None else "confirmations"
@@ -196,16 +195,27 @@ class _Ends(ProgressLine):
             next(each for each in self.ready if each.run_id == record.run_id).end(record)
 
 
+@contextlib.contextmanager
+def _own(job: Job) -> Iterator[DictConfig]:
+    """The job's config without Hydra's node, which is the process's within: what ``run_here`` does, without the folder,
+    the log and most of the copies."""
+    assert job.cfg is not None
+    hydra: Any = HydraConfig.instance()
+    before, hydra.cfg = hydra.cfg, job.cfg
+    try:
+        if job.own is None:
+            job.own = OmegaConf.masked_copy(job.cfg, [str(key) for key in job.cfg if key != "hydra"])
+        yield job.own
+    finally:
+        hydra.cfg = before
+
+
 def _config(job: Job) -> dict[str, Any] | None:
     """The config of a trial's job, resolved; None for what runs alone."""
     if job.cfg is None or job.cfg.sweep.trial is None:
         return None
-    before = HydraConfig.instance().cfg
     try:
-        HydraConfig.instance().set_config(job.cfg)
-        cfg = OmegaConf.masked_copy(job.cfg, [str(key) for key in job.cfg if key != "hydra"])
-        return resolved(cfg)
+        with _own(job) as cfg:
+            return resolved(cfg)
     except Exception:  # its run will say what is wrong with it
         return None
-    finally:
-        HydraConfig.instance().cfg = before

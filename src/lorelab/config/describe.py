@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from lorelab.config.origin import Origin
@@ -52,13 +53,35 @@ def describe(
     if sweep:
         own["lorelab.sweep"] = sweep
     files = {
-        "config/resolved.yaml": OmegaConf.to_yaml(OmegaConf.create(config)),
-        "config/overrides.yaml": OmegaConf.to_yaml(OmegaConf.create(list(origin.overrides))),
+        "config/resolved.yaml": as_yaml(config),
+        "config/overrides.yaml": as_yaml(list(origin.overrides)),
         "provenance/provenance.json": json.dumps(provenance.to_dict(), indent=2),
     }
     if provenance.patch:
         files["provenance/uncommitted.patch"] = provenance.patch
     return RunStart(_name(cfg, origin), params, own, files, dataset)
+
+
+def as_yaml(content: Any) -> str:
+    """Plain containers as ``OmegaConf.load`` reads them back, written by libyaml where it is there."""
+    return yaml.dump(content, Dumper=_Dumper, default_flow_style=False, allow_unicode=True, sort_keys=False)
+
+
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    def ignore_aliases(self, _data: Any) -> bool:
+        return True
+
+
+def _text(dumper: Any, text: str) -> Any:
+    """What OmegaConf takes for a number and YAML itself does not (``1e-3``) in quotes."""
+    try:
+        float(text)
+    except ValueError:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="'")
+
+
+_Dumper.add_representer(str, _text)
 
 
 def resolved(cfg: DictConfig) -> dict[str, Any]:

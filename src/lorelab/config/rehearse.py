@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from lorelab.config.origin import Origin
 from lorelab.config.trust import instantiate
@@ -17,6 +17,8 @@ from lorelab.records import DataSpec
 
 _SIZES = ((3, 32), (1000, 256))
 """Classes and pixels of two data sets that do not exist, for what a source does not say of its own."""
+_sound: set[str] = set()
+"""Parts that were built in this process before, in the words that their configs had: a sweep's jobs differ in few."""
 
 
 def rehearse(
@@ -52,8 +54,12 @@ def _keep(part: Any) -> Any:
 
 
 def _complaints(path: str, node: DictConfig, use: Callable[[Any], Any], origin: Origin) -> Iterator[Problem]:
+    words = f"{path}: {OmegaConf.to_container(node, resolve=True)}"
+    if words in _sound:
+        return
     try:
         use(instantiate(node))
+        _sound.add(words)
     except Exception as error:
         cause = error.__cause__ or error
         reason = (str(cause) or type(cause).__name__).splitlines()[0]
@@ -118,8 +124,13 @@ def _task_and_net(
     Where only the data tell what they are, it is done for two data sets that do not exist. A complaint that is the same
     for both is about the config; one that names a size is about the data, and waits for the real ones.
     """
+    words = "; ".join(f"{path}: {OmegaConf.to_container(cfg[path], resolve=True)}" for path in ("data", *sorted(parts)))
+    if words in _sound:
+        return
     specs = list(dict.fromkeys(_specs(cfg, targets)))
     first, *others = [_tried(cfg, spec, parts) for spec in specs] or [{}]
+    if not first:
+        _sound.add(words)
     for path, reason in first.items():
         if all(other.get(path) == reason for other in others):
             expected = "values in range" if others else f"values in range, for inputs of shape {specs[0].input_shape}"

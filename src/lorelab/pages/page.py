@@ -12,11 +12,12 @@ from typing import Protocol
 from xml.etree.ElementTree import Element, tostring
 
 from lorelab.pages.chart import Chart
+from lorelab.pages.grid import Grid
 from lorelab.pages.marks import SIGNS, Tone
 from lorelab.pages.nodes import markup, node, safe_href
 from lorelab.pages.rows import Rows
 
-Picture = Chart | Rows
+Picture = Chart | Rows | Grid
 
 
 class Part(Protocol):

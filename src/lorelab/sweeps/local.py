@@ -70,6 +70,8 @@ class Job:
     """With Hydra's own node; None if it cannot be composed."""
     returned: JobReturn
     """What came of it, ``UNKNOWN`` until then."""
+    own: DictConfig | None = None
+    """Without Hydra's node, once somebody asked for it."""
 
 
 def composed(composer: Composer, overrides: Sequence[str], number: int) -> Job:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -109,6 +109,18 @@ class Classification:
             return none.lerp(full, smoothing)
         return F.cross_entropy(logits, batch.targets, weight, label_smoothing=smoothing)
 
+    @property
+    def each(self) -> Callable[[Tensor, Tensor], Tensor] | None:
+        """With neither class weights nor a smoothing that differs."""
+        smoothing, own = self.label_smoothing, LOSSES[self.loss_name]
+        if self.class_weights is not None or isinstance(smoothing, Tensor):
+            return None
+        if self.loss_name != "cross_entropy":
+            return lambda outputs, targets: own(_precise(outputs), targets)
+        return lambda outputs, targets: F.cross_entropy(
+            _precise(outputs), targets, reduction="none", label_smoothing=smoothing
+        )
+
     def evaluate(self, net: Net, batch: Batch, metrics: MetricCollection) -> Tensor:
         """Updates ``metrics`` with probabilities and returns the mean cross-entropy, shape ``()``, without smoothing
         and class weights."""
@@ -180,6 +192,9 @@ def _weights(wanted: ClassWeights, data: DataSpec) -> Tensor | None:
 
 
 def _logits(net: Net, inputs: Tensor) -> Tensor:
-    logits = net(inputs)
-    # Half-precision logits are too coarse for a softmax; float64 stays what it is.
+    return _precise(net(inputs))
+
+
+def _precise(logits: Tensor) -> Tensor:
+    """Half-precision logits are too coarse for a softmax; float64 stays what it is."""
     return logits.to(torch.promote_types(logits.dtype, torch.float32))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
@@ -71,6 +71,17 @@ class Illustrator(Protocol):
 
     def illustrate(self, net: Net, held: Batch, stage: Stage, step: int, folder: Path) -> None:
         """Writes files below ``folder`` (which exists), after each evaluation; most tasks only at "test"."""
+        ...
+
+
+@runtime_checkable
+class PerExample(Protocol):
+    """A task whose loss is a mean over examples: the losses of many nets' outputs can be found at once."""
+
+    @property
+    def each(self) -> Callable[[Tensor, Tensor], Tensor] | None:
+        """Takes outputs ``(N, out_features)`` and targets ``(N, ...)``; gives the losses ``(N,)`` whose mean ``loss``
+        is. None where the options make it another thing."""
         ...
 
 

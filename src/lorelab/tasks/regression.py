@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
@@ -76,6 +76,13 @@ class Regression:
         """Mean error over the batch in standardised units, shape ``()``."""
         return self._error(_values(net, batch.inputs), batch.targets)
 
+    @property
+    def each(self) -> Callable[[Tensor, Tensor], Tensor] | None:
+        """With a Huber threshold that does not differ."""
+        if isinstance(self.huber_delta, Tensor):
+            return None
+        return lambda outputs, targets: self._error(_precise(outputs.squeeze(-1)), targets, reduction="none")
+
     def evaluate(self, net: Net, batch: Batch, metrics: MetricCollection) -> Tensor:
         """Updates ``metrics`` in the target's own units; returns the mean loss in standardised ones, shape ``()``."""
         values = _values(net, batch.inputs)
@@ -118,16 +125,16 @@ class Regression:
         path, title = folder / "predicted_vs_true.svg", f"{self.data_name}, test: {len(true):,} examples"
         draw_predicted_against_true(true, predicted, path, title=title, quantity=self.quantity)
 
-    def _error(self, values: Tensor, targets: Tensor) -> Tensor:
+    def _error(self, values: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
         targets = targets.to(values.dtype)
         if self.loss_name == "mae":
-            return F.l1_loss(values, targets)
+            return F.l1_loss(values, targets, reduction=reduction)
         if self.loss_name == "huber":
             delta = self.huber_delta
             if isinstance(delta, Tensor):  # one member's of many trained as one
                 return delta**2 * F.huber_loss(values / delta, targets / delta)
-            return F.huber_loss(values, targets, delta=delta)
-        return F.mse_loss(values, targets)
+            return F.huber_loss(values, targets, reduction=reduction, delta=delta)
+        return F.mse_loss(values, targets, reduction=reduction)
 
 
 def _ridge(train: Batch, asked: Tensor) -> Tensor:
@@ -142,6 +149,9 @@ def _ridge(train: Batch, asked: Tensor) -> Tensor:
 
 
 def _values(net: Net, inputs: Tensor) -> Tensor:
-    values = net(inputs).squeeze(-1)
-    # Half-precision values are too coarse for a small error; float64 stays what it is.
+    return _precise(net(inputs).squeeze(-1))
+
+
+def _precise(values: Tensor) -> Tensor:
+    """Half-precision values are too coarse for a small error; float64 stays what it is."""
     return values.to(torch.promote_types(values.dtype, torch.float32))

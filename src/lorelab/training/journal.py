@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,7 +40,7 @@ class Journal:
         known: dict[Path, int] = {}
 
         def publish() -> None:
-            for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            for file in sorted(Path(place, name) for place, _, names in os.walk(folder) for name in names):
                 changed = file.stat().st_mtime_ns
                 if known.get(file) != changed:
                     known[file] = changed

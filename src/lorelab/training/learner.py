@@ -56,6 +56,8 @@ class Learner(LightningModule):
         self.best = Best()
         if isinstance(task, Beginner):
             task.begin(net)
+        self._illustrator = task if isinstance(task, Illustrator) else None
+        self._judge = task if isinstance(task, Judge) else None
         self.report: Report = lambda _points, _step: None
         self.publish: Callable[[], None] = lambda: None
         """Called when ``folder`` has new files."""
@@ -65,6 +67,7 @@ class Learner(LightningModule):
         self.test_metrics: dict[str, float] = {}
         self._losses: list[Tensor] = []
         self._epoch_start = self._batches_read = 0
+        self._all_metrics: MetricCollection | None = None
         self._eval_metrics: MetricCollection | None = None
         self._eval_device: torch.device | None = None
         self._eval_loss: list[tuple[Tensor, int]] = []
@@ -137,11 +140,11 @@ class Learner(LightningModule):
     def on_validation_epoch_start(self) -> None:
         """Reads the training losses first, so that a diverged run stops before it is evaluated."""
         self._read_losses()
-        self._begin_evaluation()
+        self._begin_evaluation("val")
 
     def on_test_epoch_start(self) -> None:
         """Fresh metrics."""
-        self._begin_evaluation()
+        self._begin_evaluation("test")
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         """Updates the metrics."""
@@ -153,7 +156,11 @@ class Learner(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Reports ``val/...``, offers the weights to ``best`` and tells Lightning's callbacks."""
-        scalars, _ = self._measured("val")
+        scalars, per_class = self._measured("val")
+        if per_class and self._eval_metrics is not None:  # nobody reads them before the test
+            self._eval_metrics = MetricCollection(
+                {name: metric for name, metric in self._eval_metrics.items() if f"val/{name}" in scalars}
+            )
         step = self.global_step
         if not math.isfinite(scalars["val/loss"]):  # before a judge or a picture stumbles over it
             self.report(scalars, step)
@@ -175,9 +182,13 @@ class Learner(LightningModule):
         scalars, per_class = self._measured("test")
         self.test_metrics = scalars | per_class | self._judged("test")
 
-    def _begin_evaluation(self) -> None:
-        if self._eval_metrics is None or self._eval_device != self.device:  # to move them costs more than to reset
-            self._eval_metrics, self._eval_device = self.task.metrics().to(self.device), self.device
+    def _begin_evaluation(self, stage: Stage) -> None:
+        if self._all_metrics is None or self._eval_device != self.device:  # to move them costs more than to reset
+            self._all_metrics, self._eval_device = self.task.metrics().to(self.device), self.device
+            self._eval_metrics = self._all_metrics
+        if stage == "test":
+            self._eval_metrics = self._all_metrics
+        assert self._eval_metrics is not None
         self._eval_metrics.reset()
         self._eval_loss = []
 
@@ -208,12 +219,12 @@ class Learner(LightningModule):
         A set that is streamed is not brought into memory for a picture, but a judge must have it.
         """
         data: Any = self.trainer.datamodule
-        if isinstance(self.task, Illustrator) and self.folder is not None and data.fits(stage):
-            self.task.illustrate(self.net, self._whole(stage), stage, self.global_step, self.folder)
+        if self._illustrator is not None and self.folder is not None and data.fits(stage):
+            self._illustrator.illustrate(self.net, self._whole(stage), stage, self.global_step, self.folder)
             self.publish()
-        if not isinstance(self.task, Judge):
+        if self._judge is None:
             return {}
-        found = self.task.judge(self.net, self._whole("train"), self._whole(stage), stage)
+        found = self._judge.judge(self.net, self._whole("train"), self._whole(stage), stage)
         return {f"{stage}/{name}": value for name, value in found.items()}
 
     def _read_losses(self) -> None:

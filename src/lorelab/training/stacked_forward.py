@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -16,10 +16,10 @@ from lorelab.nets.mlp import MLP
 
 
 class Forward(Protocol):
-    """A net's ``forward`` and ``features`` for all members at once, called from within ``vmap``."""
+    """A net's ``forward`` and ``features`` for all members at once."""
 
-    def __call__(self, method: str, row: Tensor, parameters: Sequence[Tensor], inputs: Tensor) -> Tensor:
-        """``row``: the member's number, mapped; ``parameters``: of all members, ``(M, ...)``, in the net's order."""
+    def __call__(self, method: str, parameters: Sequence[Tensor], inputs: Tensor) -> Tensor:
+        """``parameters``, in the net's order, and ``inputs``: of all members, ``(M, ...)``."""
         ...
 
 
@@ -55,8 +55,7 @@ class Draws:
     def drop(self, name: str, x: Tensor) -> Tensor:
         """Within ``vmap`` and ``of``: one member's input of the layer ``name``."""
         assert self._row is not None
-        out: Tensor = _AllAtOnce.apply(self._row, x, lambda whole: self.drop_all(name, whole))
-        return out
+        return at_once(self._row, x, lambda whole: self.drop_all(name, whole))
 
     def drop_all(self, name: str, x: Tensor) -> Tensor:
         """All members' inputs ``(M, ...)`` of the layer ``name``."""
@@ -85,6 +84,12 @@ class _AllAtOnce(torch.autograd.Function):
     def vmap(info: Any, in_dims: Any, row: Tensor, x: Tensor, function: Any) -> tuple[Tensor, int]:
         whole = x.expand(info.batch_size, *x.shape) if in_dims[1] is None else x.movedim(in_dims[1], 0)
         return function(whole), 0
+
+
+def at_once(row: Tensor, x: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
+    """Within ``vmap``: hands ``function`` the ``x`` of all members ``(M, ...)``; ``row`` is mapped over them."""
+    out: Tensor = _AllAtOnce.apply(row, x, function)
+    return out
 
 
 class _Dropped(nn.Module):
@@ -117,10 +122,10 @@ def forward_of(net: nn.Module, draws: Draws) -> Forward | None:
     biased = [layer.bias is not None for layer in linears]
     hidden = len(net.layers)
 
-    def run(method: str, parameters: Sequence[Tensor], x: Tensor) -> Tensor:
+    def forward(method: str, parameters: Sequence[Tensor], inputs: Tensor) -> Tensor:
         left = iter(parameters)
         # Examples last, ``(M, F, B)``: then the gradients of the weights come out as the weights lie in memory.
-        x = x.flatten(2).transpose(1, 2)
+        x = inputs.flatten(2).transpose(1, 2)
         depth = hidden if method == "features" else len(linears)
         for place, (bias, activation) in enumerate(zip(biased[:depth], after[:depth], strict=True)):
             weight = next(left)
@@ -128,9 +133,5 @@ def forward_of(net: nn.Module, draws: Draws) -> Forward | None:
             x = x if activation is None else activation(x)
             x = draws.drop_all("dropout", x.transpose(1, 2)).transpose(1, 2) if place < hidden else x
         return x.transpose(1, 2)
-
-    def forward(method: str, row: Tensor, parameters: Sequence[Tensor], inputs: Tensor) -> Tensor:
-        out: Tensor = _AllAtOnce.apply(row, inputs, lambda whole: run(method, parameters, whole))
-        return out
 
     return forward

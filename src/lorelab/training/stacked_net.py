@@ -13,7 +13,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lorelab.records import Batch
 from lorelab.seeds import derive_seed
-from lorelab.training.stacked_forward import Draws, Forward, forward_of, masked
+from lorelab.training.stacked_forward import Draws, Forward, at_once, forward_of, masked
 from lorelab.training.stacked_task import StackedTask
 
 
@@ -44,6 +44,11 @@ class StackedNet:
     def losses(self, task: StackedTask, batch: Batch, *, shared: bool) -> Tensor:
         """Training loss of every member, ``(M,)``, ready for ``gradients``; draws dropout masks and updates the
         running statistics. ``batch``: the members' own, ``(M, B, ...)``, or one for all if ``shared``."""
+        if self._forward is not None and task.each is not None:
+            inputs, targets = batch
+            if shared:
+                inputs, targets = (whole.expand(len(self.nets), *whole.shape) for whole in (inputs, targets))
+            return task.means(self._forward("forward", self._leaves, inputs), targets)
         mapped = {} if self._forward else dict(zip(self.names, self._leaves, strict=True)) | self.buffers
 
         def one(row: Tensor, tensors: Any, constants: Any, inputs: Tensor, targets: Tensor) -> Tensor:
@@ -113,7 +118,8 @@ class _Member:
     def _run(self, method: str, inputs: Tensor) -> Tensor:
         stack = self.stack
         if stack._forward is not None:
-            return stack._forward(method, self.row, stack._leaves, inputs)
+            forward = stack._forward
+            return at_once(self.row, inputs, lambda whole: forward(method, stack._leaves, whole))
         with stack.draws.of(self.row):
             named = {f"net.{name}": value for name, value in self.tensors.items()}
             out: Tensor = functional_call(stack._called, named, (method, inputs))

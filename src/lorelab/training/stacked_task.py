@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lorelab.tasks.protocol import Task
+from lorelab.tasks.protocol import PerExample, Task
 
 
 class StackedTask:
@@ -22,6 +22,13 @@ class StackedTask:
             name: value.to(device)
             for name, value in _differing([getattr(task, "__dict__", {}) for task in tasks]).items()
         }
+        self.each = self.first.each if isinstance(self.first, PerExample) and not self.constants else None
+        """Losses of single examples, where members differ in nothing: then no ``vmap`` is needed for them."""
+
+    def means(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Losses ``(M,)`` of all members from their outputs and targets ``(M, B, ...)``, where there is ``each``."""
+        assert self.each is not None
+        return self.each(outputs.flatten(0, 1), targets.flatten(0, 1)).view(len(outputs), -1).mean(1)
 
     def with_constants(self, constants: Mapping[str, Tensor]) -> Task:
         """The task of one member: a shallow copy, with its own constants."""
