@@ -35,7 +35,7 @@ studies: $(READY)  ## run the studies that a change touches (DVC), see dvc.yaml
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro
 
 test: $(READY)  ## run the tests (minutes)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal
 
 test-slow: $(READY)  ## run the tests that take long
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow

@@ -48,11 +48,17 @@ class Forked:
         self._answers.connect(environment[VARIABLE])
         reader, writer = os.pipe()
         self.stdin: IO[bytes] | None = os.fdopen(writer, "wb", buffering=0)
+        self.stderr: IO[str] | None = None
+        if piped := stderr == subprocess.PIPE:
+            said, stderr = os.pipe()
+            self.stderr = os.fdopen(said, encoding="utf-8")
         request = json.dumps({"arguments": command[3:], "environment": environment, "cwd": str(cwd)}).encode()
         fds = [reader, *(stream if isinstance(stream, int) else stream.fileno() for stream in (stdout, stderr))]
         socket.send_fds(self._answers, [len(request).to_bytes(8, "big")], fds)
         self._answers.sendall(request)
         os.close(reader)
+        if piped:
+            os.close(stderr)
         self.returncode: int | None = None
         self.pid = int(self._answers.recv(16))
 
@@ -111,6 +117,13 @@ class Server:
         with output.open("ab") as file:
             env = _environment() | {VARIABLE: str(self.socket)} | environment
             return Forked([sys.executable, "-m", "lorelab", *arguments], stdout=file, stderr=file, cwd=cwd, env=env)
+
+    def pipe(self, *arguments: str, cwd: Path, **environment: str) -> Forked:
+        """``lorelab ARGUMENTS``; what it says on stderr can be read from there, the rest is dropped."""
+        with Path(os.devnull).open("wb") as nowhere:
+            env = _environment() | {VARIABLE: str(self.socket)} | environment
+            command = [sys.executable, "-m", "lorelab", *arguments]
+            return Forked(command, stdout=nowhere, stderr=subprocess.PIPE, cwd=cwd, env=env)
 
     def pids(self) -> set[int]:
         """Of all commands under way, workers of sweeps too."""

@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from benchmarks.forked import Forked, Server
 from lorelab.paths import ROOT
 from lorelab.tracking.mlflow_store import MLflowStore
 
@@ -34,10 +35,10 @@ KINDS = {
 
 
 class Bench:
-    """One store; uninterrupted runs are trained once per kind."""
+    """One store; uninterrupted runs are trained once per kind. ``server`` forks the processes, if there is one."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, server: Server | None = None) -> None:
+        self.folder, self.server = folder, server
         self.environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db", "OMP_NUM_THREADS": "1"}
         self.store = MLflowStore(self.environment["MLFLOW_TRACKING_URI"])
         self.whole: dict[str, tuple[str, float]] = {}
@@ -75,19 +76,21 @@ class Bench:
                 return f"another history of {name}"
         return "same"
 
-    def _start(self, kind: str, tag: str) -> subprocess.Popen[str]:
+    def _start(self, kind: str, tag: str) -> subprocess.Popen[str] | Forked:
         outputs = f"paths.outputs={self.folder}/outputs"
         return self._lorelab(
             "train", *KINDS[kind], *COMMON, tag, outputs, f"hydra.run.dir={self.folder}/h", "force=true"
         )
 
-    def _lorelab(self, *arguments: str) -> subprocess.Popen[str]:
+    def _lorelab(self, *arguments: str) -> subprocess.Popen[str] | Forked:
+        if self.server is not None:
+            return self.server.pipe(*arguments, cwd=ROOT, MLFLOW_TRACKING_URI=self.store.uri)
         command = [sys.executable, "-m", "lorelab", *arguments]
         pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
         return subprocess.Popen(command, cwd=ROOT, env=self.environment, text=True, **pipes)  # type: ignore[call-overload]
 
     @staticmethod
-    def _training(process: subprocess.Popen[str]) -> float:
+    def _training(process: subprocess.Popen[str] | Forked) -> float:
         """Waits for the line that says that training begins."""
         assert process.stderr is not None
         line = process.stderr.readline()

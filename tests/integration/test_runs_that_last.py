@@ -6,13 +6,13 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
 
+from benchmarks.forked import Forked, Server
 from benchmarks.kill import Bench
 from lorelab.paths import ROOT
 from lorelab.tracking.mlflow_store import MLflowStore
@@ -23,18 +23,13 @@ SHORT = ["experiment=digits_mlp", "trainer.max_epochs=2", "data.limit_train=200"
 @pytest.mark.parametrize(
     ("kind", "share"), [("regression", 0.6), pytest.param("language", 0.7, marks=pytest.mark.slow)]
 )
-def test_a_killed_run_goes_on_as_if_nothing_had_been(tmp_path: Path, kind: str, share: float) -> None:
-    assert Bench(tmp_path).trial(kind, share) == "same"
+def test_a_killed_run_goes_on_as_if_nothing_had_been(server: Server, tmp_path: Path, kind: str, share: float) -> None:
+    assert Bench(tmp_path, server).trial(kind, share) == "same"
 
 
-def start(store_uri: str, folder: Path) -> subprocess.Popen[str]:
+def start(server: Server, store_uri: str, folder: Path) -> Forked:
     budget = ["experiment=digits_mlp", "trainer.max_epochs=100000", "trainer.threads=1", f"paths.outputs={folder}/o"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lorelab", "train", *budget, f"hydra.run.dir={folder}/h"],
-        env=os.environ | {"MLFLOW_TRACKING_URI": store_uri},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = server.pipe("train", *budget, f"hydra.run.dir={folder}/h", cwd=folder, MLFLOW_TRACKING_URI=store_uri)
     assert process.stderr is not None
     assert "steps" in process.stderr.readline()
     time.sleep(1.0)
@@ -42,9 +37,9 @@ def start(store_uri: str, folder: Path) -> subprocess.Popen[str]:
 
 
 def test_a_signal_leaves_a_checkpoint_within_five_seconds_and_a_second_one_ends_at_once(
-    lorelab, store_uri: str, tmp_path: Path
+    server: Server, store_uri: str, tmp_path: Path
 ) -> None:
-    process = start(store_uri, tmp_path)
+    process = start(server, store_uri, tmp_path)
     begun = time.monotonic()
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=30) == 128 + signal.SIGINT
@@ -53,7 +48,7 @@ def test_a_signal_leaves_a_checkpoint_within_five_seconds_and_a_second_one_ends_
     assert run.status == "killed"
     assert (tmp_path / "o" / "checkpoints" / run.run_id / "last.ckpt").is_file()
 
-    process = start(store_uri, tmp_path)
+    process = start(server, store_uri, tmp_path)
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGTERM)
     begun = time.monotonic()
@@ -87,8 +82,10 @@ def test_a_run_that_is_finished_or_unknown_or_changed_is_not_resumed(lorelab, tm
     assert done.returncode == 2
 
 
-def test_an_interrupted_run_takes_only_what_leaves_its_result_alone(lorelab, store_uri: str, tmp_path: Path) -> None:
-    process = start(store_uri, tmp_path)
+def test_an_interrupted_run_takes_only_what_leaves_its_result_alone(
+    server: Server, lorelab, store_uri: str, tmp_path: Path
+) -> None:
+    process = start(server, store_uri, tmp_path)
     process.kill()
     process.wait()
     (run,) = MLflowStore(store_uri).runs()
@@ -108,11 +105,11 @@ class Trap:
 
 
 def test_a_checkpoint_that_would_run_code_is_refused_and_leaves_the_run_as_it_is(
-    lorelab, store_uri: str, tmp_path: Path
+    server: Server, lorelab, store_uri: str, tmp_path: Path
 ) -> None:
-    process = start(store_uri, tmp_path)
+    process = start(server, store_uri, tmp_path)
     process.send_signal(signal.SIGTERM)
-    process.communicate()
+    process.wait(30)
     (run,) = MLflowStore(store_uri).runs()
     kept = tmp_path / "o" / "checkpoints" / run.run_id / "last.ckpt"
     torch.save({"loops": Trap(tmp_path / "sprung")}, kept)
@@ -196,6 +193,7 @@ def commit(folder: Path, message: str) -> str:
     return git(folder, "rev-parse", "HEAD").strip()
 
 
+@pytest.mark.slow  # compiles and imports everything three times; tests/unit/cli/test_rerun.py has the short version
 def test_the_recorded_code_is_checked_out_and_run_again(checkout: Path, store_uri: str, lorelab_process) -> None:
     there = {"PYTHONPATH": str(checkout / "src")}
     seeds, fit = checkout / "src" / "lorelab" / "seeds.py", checkout / "src" / "lorelab" / "training" / "fit.py"

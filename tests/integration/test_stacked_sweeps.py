@@ -4,7 +4,6 @@ import json
 import math
 import re
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -74,18 +73,18 @@ def by_trial(uri: str) -> dict[str, object]:
 def test_a_stacked_grid_leaves_the_runs_of_one_by_one_and_each_way_spares_what_the_other_did(
     sweep, store_uri: str, tmp_path: Path
 ) -> None:
-    grid, other = ("optimizer=sgd", "optimizer.lr=0.01,0.1,1e30", "seed=0,1"), f"sqlite:///{tmp_path / 'other.db'}"
+    grid, other = ("optimizer=sgd", "optimizer.lr=0.01,1e30", "seed=0,1"), f"sqlite:///{tmp_path / 'other.db'}"
     said = sweep(*grid, STACKED)
-    assert "4 finished, 2 diverged" in said.stdout
+    assert "2 finished, 2 diverged" in said.stdout
     sweep(*grid, store=other, outputs="alone")
     stacked, alone = by_trial(store_uri), by_trial(other)
-    assert stacked.keys() == alone.keys() == set("012345")
+    assert stacked.keys() == alone.keys() == set("0123")
     for number, one in alone.items():
         many = stacked[number]
         assert (many.status, many.params) == (one.status, one.params)
         assert many.tags["lorelab.signature"] == one.tags["lorelab.signature"]
         assert many.tags.keys() - one.tags.keys() == {"lorelab.stacked", "lorelab.share_seconds"}
-        assert many.tags["lorelab.stacked"] == "6"
+        assert many.tags["lorelab.stacked"] == "4"
         assert many.metrics.keys() == one.metrics.keys()
         for name, value in one.metrics.items():
             if math.isfinite(value):
@@ -96,6 +95,8 @@ def test_a_stacked_grid_leaves_the_runs_of_one_by_one_and_each_way_spares_what_t
         assert [run.steps for run in mine.runs] == [run.steps for run in its.runs]
     parents = {run.tags["mlflow.parentRunId"] for run in stacked.values()}
     assert parents == {MLflowStore(store_uri).runs(filters={"kind": "sweep"})[0].run_id}
+    folders = {path.name for path in tmp_path.glob("outputs/sweeps/*/trials/*") if path.is_dir()}
+    assert folders == set("0123")
     assert not list((tmp_path / "outputs" / "checkpoints").iterdir()), "nothing is kept to go on with"
 
     sweep(*grid, "sweep.name=again")  # hydra/launcher=local
@@ -103,7 +104,7 @@ def test_a_stacked_grid_leaves_the_runs_of_one_by_one_and_each_way_spares_what_t
     for uri, before in ((store_uri, stacked), (other, alone)):
         assert {run.run_id for run in MLflowStore(uri).runs()} == {run.run_id for run in before.values()}
     assert [trial.runs[0].run_id for trial in trials(tmp_path, "third")] == [run.run_id for run in alone.values()]
-    assert str(trials(tmp_path, "third")[5].status) == "diverged"
+    assert str(trials(tmp_path, "third")[3].status) == "diverged"
 
 
 def test_named_jobs_that_cannot_be_stacked_run_alone_and_one_run_twice_is_trained_once(
@@ -287,12 +288,6 @@ def test_auto_hands_what_is_left_to_workers(sweep, times, store_uri: str, tmp_pa
     (parent,) = MLflowStore(store_uri).runs(filters={"kind": "sweep"})
     assert parent.tags["lorelab.process"] not in processes
     assert parent.status == "finished"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("server")) as server:
-        yield server
 
 
 @pytest.mark.slow

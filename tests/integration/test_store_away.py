@@ -103,13 +103,13 @@ def test_a_server_that_is_stopped_and_started_in_mid_run_gets_each_point_once(se
     server.start()
     tracker = MLflowTracker(server.uri, outbox=str(tmp_path / "outbox"))
     run_id = tracker.start(RunStart("run", {}, {}))
-    log(tracker, 0, 800, 0.2)
+    log(tracker, 0, 800, 0.1)
     server.stop()
-    log(tracker, 800, 1600, 0.4)
+    log(tracker, 800, 1600, 0.3)
     tracker.text("written meanwhile", "note.txt")
     assert (tmp_path / "outbox" / run_id / "items.jsonl").is_file()
     server.start()
-    log(tracker, 1600, POINTS, 0.4)
+    log(tracker, 1600, POINTS, 0.1)
     tracker.finish(ended(run_id))
     assert lost_and_doubled(server.uri, run_id) == (0, 0)
     assert not (tmp_path / "outbox" / run_id).exists()
@@ -118,6 +118,7 @@ def test_a_server_that_is_stopped_and_started_in_mid_run_gets_each_point_once(se
     assert store.download(run_id, "note.txt", tmp_path).read_text() == "written meanwhile"
 
 
+@pytest.mark.slow
 def test_what_a_server_never_took_is_delivered_by_sync(server: Server, tmp_path: Path, lorelab, capfd) -> None:
     box = tmp_path / "outbox"
     server.start()
@@ -176,6 +177,7 @@ def ends(process: subprocess.Popen[str], signum: signal.Signals) -> float:
     return time.monotonic() - begun
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_does_not_hold_up_the_end_of_a_killed_run(server: Server, tmp_path: Path, lorelab) -> None:
     server.start()
     process = train(server.uri, tmp_path)
@@ -206,6 +208,7 @@ def test_a_server_that_hangs_from_the_start_does_not_hold_up_the_end_either(tmp_
             assert ends(process, signal.SIGTERM) < 5
 
 
+@pytest.mark.slow
 def test_a_run_that_began_offline_goes_on_after_sync(tmp_path: Path, store_uri: str, lorelab) -> None:
     outputs = f"paths.outputs={tmp_path}/o"
     budget = ("trainer.max_epochs=30", "trainer.checkpoint_every_steps=7")

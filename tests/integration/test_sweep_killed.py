@@ -4,7 +4,6 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,12 +18,6 @@ SHORT = ("trainer.max_epochs=2", "data.limit_train=200")
 LONG = ("trainer.max_epochs=100000", "search.trials=3", "~search/pruner")
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("server")) as server:
-        yield server
-
-
 def test_a_sweep_is_the_same_however_often_its_processes_are_killed(server: Server, tmp_path: Path) -> None:
     sweep = KilledSweep(server, tmp_path, 12, *SHORT, "sweep.workers=2")
     tally = kill_at_random(sweep, kills=3, seed=1, within=0.2)  # less than the trials that are left take
@@ -34,9 +27,14 @@ def test_a_sweep_is_the_same_however_often_its_processes_are_killed(server: Serv
     assert sweep.problems() == []
 
 
-def test_a_sweep_goes_on_from_every_moment_at_which_it_can_be_killed(server: Server, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "moments", [("created", "halfway", "half_told"), pytest.param(tuple(SINGLE), marks=pytest.mark.slow)], ids=len
+)
+def test_a_sweep_goes_on_from_every_moment_at_which_it_can_be_killed(
+    server: Server, tmp_path: Path, moments: tuple[str, ...]
+) -> None:
     sweep = KilledSweep(server, tmp_path, 4, *SHORT)
-    for moment in SINGLE:
+    for moment in moments:
         assert sweep.start(moment).wait(120) == -signal.SIGKILL, f"{moment}: {sweep.output.read_text()}"
     assert sweep.start().wait(120) == 0, sweep.output.read_text()
     assert sweep.problems() == []

@@ -73,8 +73,6 @@ def _summary(argv: Sequence[str]) -> int:
 
 def _load(overrides: Sequence[str], config_dir: Path | None) -> DataSplits:
     """The data of the one config that the overrides compose, with options from ``config_dir`` too."""
-    from hydra.errors import InstantiationException
-
     from lorelab.config.overrides import survey
     from lorelab.config.resolvers import register_resolvers
     from lorelab.config.trust import instantiate
@@ -91,10 +89,7 @@ def _load(overrides: Sequence[str], config_dir: Path | None) -> DataSplits:
         raise LorelabError(f"found overrides for {count} configs; expected one: a summary is of one data set")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # the summary says it all again
-        try:
-            splits: DataSplits = instantiate(seen.configs[0].cfg.data)
-        except InstantiationException as error:  # Hydra's wrapping of whatever the source raised
-            raise (error.__cause__ if isinstance(error.__cause__, LorelabError) else error) from None
+        splits: DataSplits = instantiate(seen.configs[0].cfg.data)
     return splits
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from lorelab.tracking.protocol import StoredRun
-from lorelab.tracking.selection import lookup, require_names
+from lorelab.tracking.selection import lookup, require_names, tag_name
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
 COLUMNS = ("name", "status", "data", "model", "optimizer", "seed", "score", "seconds", "started", "id")
 ALL_RUNS = 100_000
+KIND = "lorelab.kind"
 
 
 def main(argv: Sequence[str]) -> int:
     """Prints the runs that fit the filters, newest first unless sorted otherwise. Returns the exit code."""
     args = _parser().parse_intermixed_args(argv)
-    filters, limit = dict(args.filters), args.last or ALL_RUNS
+    filters, limit = _with_kind(dict(args.filters)), args.last or ALL_RUNS
     store = open_store(args)
     found = list(store.runs(filters=filters, limit=limit + 1))
     if not found:
@@ -74,13 +75,15 @@ def open_store(args: argparse.Namespace) -> MLflowStore:
 
 
 def explain_none(store: MLflowStore, filters: Mapping[str, str]) -> None:
-    """Says on stderr that nothing fits. Raises ``StoreError`` if a filter's name is one that no run knows."""
-    there = store.runs(limit=200)
+    """Says on stderr that nothing fits. Raises ``StoreError`` if no run of the kind knows a filter's name."""
+    kind = {key: value for key, value in filters.items() if tag_name(key) == KIND}
+    there = store.runs(filters=kind, limit=200)
     if there:
         require_names(list(filters), there, "filter")
     asked = " ".join(f"{key}={value}" for key, value in filters.items())
     where = f"experiment '{store.experiment}'" if store.experiment else "any experiment"
-    advice = f"No run fits {asked}" if there and asked else "There are no runs yet; train one with lorelab train"
+    none_fits = asked and (there or kind)
+    advice = f"No run fits {asked}" if none_fits else "There are no runs yet; train one with lorelab train"
     print(f"{advice} ({where}, store {store.uri}).", file=sys.stderr)
 
 
@@ -115,6 +118,14 @@ def strict(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [strict(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _with_kind(filters: dict[str, str]) -> dict[str, str]:
+    """Only studies have verdicts, and they are found by their kind only."""
+    names = [key.removeprefix("tags.").removeprefix("lorelab.") for key in filters]
+    if any(name.startswith("verdict.") for name in names) and not any(tag_name(key) == KIND for key in filters):
+        return filters | {"kind": "study"}
+    return filters
 
 
 def _table(runs: Sequence[StoredRun], columns: Sequence[str]) -> Table:

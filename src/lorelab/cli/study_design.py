@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hydra.errors import InstantiationException
 from omegaconf import OmegaConf
 
 from lorelab.cli.study_identities import flaws
@@ -47,20 +46,10 @@ class Grounds:
 
     @functools.cached_property
     def fingerprints(self) -> tuple[str, ...]:
-        """Of the data as they are now: they are loaded for it, once."""
+        """Of the data as they are now: they are loaded for it, once. Raises DataError."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # each run says it again
-            return tuple(_fingerprint(json.loads(each)) for each in self.data)
-
-
-def _fingerprint(config: Mapping[str, Any]) -> str:
-    """Raises DataError."""
-    try:
-        return str(instantiate(OmegaConf.create(dict(config))).record.fingerprint)
-    except InstantiationException as error:  # Hydra wraps what a constructor raises
-        if isinstance(error.__cause__, LorelabError):
-            raise error.__cause__ from None
-        raise
+            return tuple(str(instantiate(OmegaConf.create(json.loads(each))).record.fingerprint) for each in self.data)
 
 
 def path_of(name: str) -> Path:

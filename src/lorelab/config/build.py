@@ -98,12 +98,10 @@ def _versions(splits: DataSplits) -> list[int]:
 
 
 def _made(cfg: DictConfig, path: str, origin: Origin) -> Any:
-    """The object at ``path``, its errors our own: Hydra wraps what a constructor raises."""
+    """The object at ``path``; a value out of range is a config error."""
     try:
         return instantiate(cfg[path])
     except InstantiationException as error:
-        if isinstance(error.__cause__, LorelabError):
-            raise error.__cause__ from None
         if isinstance(error.__cause__, ValueError):
             reason = str(error.__cause__)
             where = origin.of_message(path, cfg[path], reason)

@@ -13,9 +13,10 @@ from typing import Any
 
 import hydra.utils
 import yaml
+from hydra.errors import InstantiationException
 from omegaconf import OmegaConf
 
-from lorelab.errors import ConfigError, Problem
+from lorelab.errors import ConfigError, LorelabError, Problem
 from lorelab.paths import CONF
 
 TRUSTED = (
@@ -81,6 +82,7 @@ def instantiate(node: Any) -> Any:
 
     Raises:
         ConfigError: one is not; nothing is imported or called.
+        LorelabError: a constructor raised it; of what else one raises Hydra makes an ``InstantiationException``.
     """
     plain = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
     problems = []
@@ -95,7 +97,12 @@ def instantiate(node: Any) -> Any:
             problems.append(Problem(f"_target_: {target}", str(error), "a class of a trusted module", ADVICE))
     if problems:
         raise ConfigError(problems)
-    return hydra.utils.instantiate(plain) if plain is not None else None  # what was judged, not what it came from
+    try:
+        return hydra.utils.instantiate(plain) if plain is not None else None  # what was judged, not what it came from
+    except InstantiationException as error:
+        if isinstance(error.__cause__, LorelabError):
+            raise error.__cause__ from None
+        raise
 
 
 def targets_of(config: Any) -> set[str]:

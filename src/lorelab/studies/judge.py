@@ -14,7 +14,7 @@ from lorelab.studies.differences import Differences, paired
 from lorelab.studies.multiplicity import read_together
 from lorelab.studies.plain import from_plain, to_plain
 from lorelab.studies.ranges import widths
-from lorelab.studies.rules import Kind, Verdict
+from lorelab.studies.rules import ALPHA, Kind, Verdict
 from lorelab.studies.sequential import shares
 from lorelab.studies.spec import Study, StudyClaim
 from lorelab.studies.table import Row, scores
@@ -31,6 +31,15 @@ class Judged:
     claim: StudyClaim
     overall: Decision
     by_task: Mapping[str, Decision]
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """The tasks that made the overall verdict inconclusive (``none_hidden``), where it was they and not Holm."""
+        whole = self.overall
+        if whole.verdict is not Verdict.INCONCLUSIVE or whole.holm_supported >= ALPHA:
+            return ()
+        alone = whole.claim.verdict(whole.interval.low, whole.interval.high)
+        return _against(whole.kind, self.by_task) if alone is Verdict.SUPPORTED else ()
 
     def to_plain(self) -> dict[str, Any]:
         """For verdict.json."""
@@ -72,16 +81,21 @@ def judge(study: Study, rows: Sequence[Row], count: int) -> tuple[Judged, ...]:
 def none_hidden(whole: Decision, by_task: Mapping[str, Decision]) -> Decision:
     """No difference on average must not hide a task that differs, nor "no worse" one that is worse: if the interval of
     one task refutes the claim (uncorrected), "supported" over all becomes inconclusive."""
-    if whole.kind not in (Kind.EQUIVALENCE, Kind.NON_INFERIORITY) or whole.verdict is not Verdict.SUPPORTED:
-        return whole
-    against = [
-        task for task, each in by_task.items()
-        if each.claim.verdict(each.interval.low, each.interval.high) is Verdict.REFUTED
-    ]  # fmt: skip
-    if not against:
+    against = _against(whole.kind, by_task)
+    if whole.verdict is not Verdict.SUPPORTED or not against:
         return whole
     why = f"{whole.why} On average it would be supported, but {', '.join(against)} alone refutes it."
     return replace(whole, verdict=Verdict.INCONCLUSIVE, why=why, more_seeds=None)
+
+
+def _against(kind: Kind, by_task: Mapping[str, Decision]) -> tuple[str, ...]:
+    """The tasks that refute a claim of no difference, or of none for the worse, by their own interval."""
+    if kind not in (Kind.EQUIVALENCE, Kind.NON_INFERIORITY):
+        return ()
+    return tuple(
+        task for task, each in by_task.items()
+        if each.claim.verdict(each.interval.low, each.interval.high) is Verdict.REFUTED
+    )  # fmt: skip
 
 
 def from_dict(study: Study, plain: Mapping[str, Mapping[str, Any]]) -> tuple[Judged, ...]:

@@ -42,7 +42,8 @@ def readme(study: Study, frozen: Frozen, judged: Sequence[Judged], rows: Sequenc
         for task, decision in each.by_task.items():
             metric = each.claim.measured(study.tasks[task]).metric
             lines.append(f"| {task} ({metric}) | {effect(decision)} | {decision.margin:g} | {ruling(decision)} |")
-        lines += [f"| over all tasks, in margins | {effect(each.overall)} | 1 | {ruling(each.overall)} |", ""]
+        whole = ruling(each.overall, each.hidden)
+        lines += [f"| over all tasks, in margins | {effect(each.overall)} | 1 | {whole} |", ""]
     lines += markdown(proven_from(study, frozen.identities))
     lines += _suggestions(study, rows)
     for drawn in study.pictures:

@@ -85,7 +85,7 @@ def _verdicts(study: Study, judged: Sequence[Judged]) -> Iterator[Part]:
 def _facts(study: Study, judged: Judged) -> list[tuple[str, str]]:
     """In margins over all tasks; in the metric's own unit where there is but one task."""
     if len(judged.by_task) > 1:
-        return facts(judged.overall, "margins, over all tasks")
+        return facts(judged.overall, "margins, over all tasks", judged.hidden)
     (name, decision), whole = next(iter(judged.by_task.items())), judged.overall
     own = replace(decision, holm_supported=whole.holm_supported, holm_refuted=whole.holm_refuted)
     unit = "decades" if judged.claim.grid else judged.claim.measured(study.tasks[name]).metric

@@ -64,7 +64,7 @@ def numbers_table(judged: Sequence[Judged]) -> Table:
         (
             each.claim.name,
             place,
-            Cell(ruling(decision), tone=TONES[decision.verdict]),
+            Cell(ruling(decision, each.hidden if decision is each.overall else ()), tone=TONES[decision.verdict]),
             effect(decision),
             decision.interval.method,
             decision.p_supported,

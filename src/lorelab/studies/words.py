@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from lorelab.pages.marks import Tone
 from lorelab.pages.numbers import interval, number
@@ -20,8 +20,11 @@ def effect(decision: Decision) -> str:
     return interval(decision.estimate, decision.interval.low, decision.interval.high, signed=True)
 
 
-def ruling(decision: Decision) -> str:
-    """The verdict, and what it would be alone where reading claims together (Holm) took that away."""
+def ruling(decision: Decision, hidden: Sequence[str] = ()) -> str:
+    """The verdict, and what it would be alone where reading claims together (Holm) took that away. ``hidden``: of an
+    overall decision, the tasks that did."""
+    if hidden:
+        return f"{decision.verdict} (on average supported; {', '.join(hidden)} alone: refuted)"
     alone = decision.claim.verdict(decision.interval.low, decision.interval.high)
     if decision.verdict is Verdict.INCONCLUSIVE and alone is not decision.verdict:
         return f"{decision.verdict} (alone: {alone})"
@@ -39,8 +42,9 @@ def asked(study: Study, judged: Judged) -> str:
     }[judged.claim.kind]
 
 
-def facts(decision: Decision, unit: str) -> list[tuple[str, str]]:
-    """The numbers that decided, by name. ``unit``: of the estimate, e.g. "margins" or "test/accuracy"."""
+def facts(decision: Decision, unit: str, hidden: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """The numbers that decided, by name. ``unit``: of the estimate, e.g. "margins" or "test/accuracy"; ``hidden`` as in
+    ``ruling``."""
     found = [
         (f"effect A − B [{100 * decision.confidence:.3g} % interval], in {unit}", effect(decision)),
         ("margin", number(decision.margin)),
@@ -50,7 +54,9 @@ def facts(decision: Decision, unit: str) -> list[tuple[str, str]]:
     found.append(("p (alone; with Holm)", f"{_small(p)}; {_small(holm)}"))
     if any(decision.diverged):
         found.append(("diverged, of A and of B", f"{decision.diverged[0]} and {decision.diverged[1]}"))
-    if decision.verdict is Verdict.INCONCLUSIVE:
+    if hidden:
+        found.append(("more seeds", f"do not decide it: the tasks differ ({', '.join(hidden)} from the average)"))
+    elif decision.verdict is Verdict.INCONCLUSIVE:
         more = "more than 1,000" if decision.more_seeds is None else str(decision.more_seeds)
         found.append(("more seeds that would probably decide it", more))
     return found
@@ -73,7 +79,7 @@ def where_tasks_differ(judged: Judged) -> str:
     else:
         parts = [f"{word} on {', '.join(tasks)}" for word, tasks in by_ruling.items()]
         said = f"It depends on the task: {'; '.join(parts)}."
-    return " ".join(filter(None, [_but_less(judged), said, _carried(judged)]))
+    return " ".join(filter(None, [_but_less(judged), _but_not_everywhere(judged), said, _carried(judged)]))
 
 
 def _but_less(judged: Judged) -> str:
@@ -82,6 +88,17 @@ def _but_less(judged: Judged) -> str:
     if whole.kind is Kind.SUPERIORITY and whole.verdict is Verdict.REFUTED and whole.interval.low > 0:
         return "There is a difference in the direction that is claimed, but it is smaller than the margin."
     return ""
+
+
+def _but_not_everywhere(judged: Judged) -> str:
+    """An average of the tasks may hide that one of them differs."""
+    if not judged.hidden:
+        return ""
+    which, verb = ", ".join(judged.hidden), "refutes" if len(judged.hidden) == 1 else "refute"
+    return (
+        f"On average it would be supported, but {which} alone {verb} it: inconclusive because the tasks differ, which "
+        "more seeds do not change."
+    )
 
 
 def _carried(judged: Judged) -> str:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
-from lorelab.training.keeper import random_states, set_random_states
+from lorelab.training.no_trace import no_trace
 from lorelab.training.stacked import Member
 
 _COPIES = 6
@@ -20,16 +19,6 @@ _WORKING = 2
 """Times what a loss keeps for its gradients: once kept, once as gradients on the way back."""
 _SHARE = 0.5
 """Of the memory that is free, unless the user says how much."""
-
-
-@contextmanager
-def no_trace() -> Iterator[None]:
-    """What is drawn inside leaves the random states as they were."""
-    states = random_states()
-    try:
-        yield
-    finally:
-        set_random_states(states)
 
 
 def footprint(member: Member) -> int:

@@ -28,7 +28,7 @@ from lorelab.sweeps.plan import Plan, make_plan
 from lorelab.sweeps.preset import write_preset
 from lorelab.sweeps.report import write_pages
 from lorelab.sweeps.summary import summary_of
-from lorelab.sweeps.workers import Crew, crew_size, follow_the_sweep, is_worker, workers_for
+from lorelab.sweeps.workers import Crew, crew_size, follow_the_sweep, gpus_for, is_worker, workers_for
 
 LOCAL = "hydra_plugins.lorelab.launcher.LocalLauncher"
 AUTO = "hydra_plugins.lorelab.launcher.AutoLauncher"
@@ -146,12 +146,8 @@ def _workers(plan: Plan, alone: bool, auto: bool) -> tuple[int, int]:
             found = f"sweep.workers={wanted} with another launcher than hydra/launcher=local or auto"
             raise ConfigError([Problem("sweep.workers", found, "one of the two", "leave out hydra/launcher=...")])
         return 1, 0
-    import torch
-
-    gpus = 0 if accelerator == "cpu" else torch.cuda.device_count()
-    if auto:
-        return crew_size(wanted, plan.settings.gpu_share, accelerator), gpus
-    return workers_for(wanted, gpus, plan.settings.gpu_share), gpus
+    gpus, share = gpus_for(accelerator), plan.settings.gpu_share
+    return crew_size(wanted, share, accelerator) if auto else workers_for(wanted, gpus, share), gpus
 
 
 def _crew(workers: int, gpus: int, loop: Loop, about: About) -> Crew:

@@ -117,6 +117,13 @@ def share(number: int, count: int, gpus: int, cores: int, environment: Mapping[s
     return own
 
 
+def gpus_for(accelerator: str) -> int:
+    """How many GPUs there are for runs on ``accelerator`` ("cpu" takes none)."""
+    import torch
+
+    return 0 if accelerator == "cpu" else torch.cuda.device_count()
+
+
 def workers_for(wanted: int | None, gpus: int, gpu_share: float) -> int:
     """How many workers: as many as are wanted, else as many as the GPUs take at ``gpu_share`` each, else one."""
     return wanted or max(1, gpus * int(1 / gpu_share + 1e-9))
@@ -124,9 +131,7 @@ def workers_for(wanted: int | None, gpus: int, gpu_share: float) -> int:
 
 def crew_size(wanted: int | None, gpu_share: float, accelerator: str) -> int:
     """How many workers a sweep that may have some gets: as ``workers_for`` says on GPUs, else one for each core."""
-    import torch
-
-    gpus = 0 if accelerator == "cpu" else torch.cuda.device_count()
+    gpus = gpus_for(accelerator)
     return workers_for(wanted, gpus, gpu_share) if wanted or gpus else os.cpu_count() or 1
 
 

@@ -16,9 +16,9 @@ from lorelab.data.loading import DataModule
 from lorelab.seeds import derive_seed
 from lorelab.training.fit import make_trainer
 from lorelab.training.interrupts import Signals, interruptible
-from lorelab.training.keeper import random_states, set_random_states
 from lorelab.training.learner import Diverged, Learner, OptimizerFactory
 from lorelab.training.lr_rules import Suggestion, has_diverged, smooth, suggest
+from lorelab.training.no_trace import no_trace
 from lorelab.training.settings import TrainerSettings
 
 _NEVER = 10**9
@@ -99,14 +99,8 @@ def lr_range(
         Interrupted: SIGINT or SIGTERM came.
     """
     options = options or RangeOptions()
-    states = random_states()
-    with interruptible() as signals:
-        try:
-            return _Test(options, report).run(_copy(learner), _fresh(data), settings, seed, signals)
-        finally:
-            signals.held = True  # whatever comes, the states are put back whole
-            set_random_states(states)
-            signals.release()
+    with interruptible() as signals, no_trace(signals):
+        return _Test(options, report).run(_copy(learner), _fresh(data), settings, seed, signals)
 
 
 class _Test:

@@ -72,6 +72,24 @@ def test_json_is_strict_and_complete(uri: str, capsys: pytest.CaptureFixture[str
     )
 
 
+def test_a_verdict_is_looked_for_among_studies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    tracker = MLflowTracker(uri)
+    tags = {"lorelab.kind": "study", "lorelab.verdict.better": "supported"}
+    for name, more in (("study-q0", tags), ("a-run", {})):
+        run_id = tracker.start(RunStart(name, {}, more))
+        tracker.finish(RunRecord(run_id, name, RunStatus.FINISHED, "val/loss", "min"))
+    for word in ("verdict.better", "lorelab.verdict.better", "tags.lorelab.verdict.better"):
+        assert main(["--uri", uri, f"{word}=supported", "--columns", "name,verdict.better"]) == 0
+        assert table(capsys)[1:] == [["study-q0", "supported"]]
+    assert main(["--uri", uri, "verdict.better=refuted"]) == 1
+    assert "No run fits verdict.better=refuted kind=study (experiment 'lorelab'" in capsys.readouterr().err
+    with pytest.raises(LorelabError, match=r"filter 'verdict\.beter': no .* in 1 runs; did you mean 'verdict\.better'"):
+        main(["--uri", uri, "verdict.beter=supported"])
+    assert main(["--uri", uri, "kind=sweep"]) == 1
+    assert "No run fits kind=sweep (" in capsys.readouterr().err
+
+
 def test_nothing_that_fits_is_said_on_stderr(uri: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--uri", uri, "seed=77"]) == 1
     captured = capsys.readouterr()

@@ -29,7 +29,9 @@ def parts(study: Study) -> list[Study]:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize(
+    "scale", [scale if scale == "laptop" else pytest.param(scale, marks=pytest.mark.slow) for scale in SCALES]
+)
 def test_a_study_composes_and_validates(path: Path, scale: str) -> None:
     study = study_design.load(path, scale)
     for part in parts(study):

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from hydra.errors import InstantiationException
 from omegaconf import OmegaConf
 
 from lorelab.config import trust
 from lorelab.config.restore import restore
 from lorelab.config.trust import UntrustedTargetError, instantiate, judge_name, judge_object, trusted
-from lorelab.errors import ConfigError, LorelabError
+from lorelab.errors import ConfigError, DataError, LorelabError
 from lorelab.nets.mlp import MLP
 from lorelab.records import DataSpec, RunRecord, RunStatus
 from lorelab.training.checkpoint import save_checkpoint
@@ -95,6 +96,14 @@ def test_what_a_trusted_name_leads_to_must_be_trusted_itself() -> None:
 
     with pytest.raises(UntrustedTargetError, match="leads to subprocess"):
         judge_object("lorelab.training.provenance.run", subprocess.run)
+
+
+def test_errors_of_our_own_come_out_as_they_are_and_others_as_hydras(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"mine\.npz cannot be read"):
+        instantiate({"_target_": "lorelab.data.arrays.arrays", "path": str(tmp_path / "mine.npz")})
+    with pytest.raises(InstantiationException) as caught:
+        instantiate({"_target_": "torch.nn.Dropout", "p": 2.0})
+    assert isinstance(caught.value.__cause__, ValueError)
 
 
 def test_nothing_else_builds_from_configs() -> None:

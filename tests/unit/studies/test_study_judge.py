@@ -143,3 +143,5 @@ def test_no_difference_on_average_does_not_hide_a_task_that_differs(kind: str, h
     assert same.by_task["houses"].verdict is Verdict.REFUTED
     assert same.overall.verdict is (Verdict.INCONCLUSIVE if hidden else Verdict.SUPPORTED)
     assert ("houses alone refutes it" in same.overall.why) is hidden
+    both = ("digits", "houses")  # one is better and one worse, by more than the margin
+    assert same.hidden == {"equivalence": both, "non-inferiority": both[1:], "superiority": ()}[kind]

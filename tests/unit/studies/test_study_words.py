@@ -106,6 +106,43 @@ def test_intervals_that_would_say_otherwise_are_named_with_their_place() -> None
     assert "(x: BCa bootstrap, sign flips)" in where_intervals_disagree(odd)
 
 
+def equivalence(low: float, high: float, **more: object) -> Decision:
+    """Of a claim of no difference, with margin 1: supported alone within −1 and 1, refuted alone outside."""
+    known = {"kind": Kind.EQUIVALENCE, "margin": 1.0, "estimate": (low + high) / 2, "disagree": (), "diverged": (0, 0)}
+    return decision(**known, interval=Interval("t", low, high), **more)
+
+
+def test_a_task_that_hides_behind_the_average_is_named_and_not_taken_for_holms_doing() -> None:
+    whole = equivalence(-0.6, -0.2, verdict=Verdict.INCONCLUSIVE, holm_supported=0.001, more_seeds=None)
+    apart = {
+        "same": equivalence(-0.2, 0.2, verdict=Verdict.SUPPORTED),
+        "other": equivalence(-3.0, -2.0, verdict=Verdict.INCONCLUSIVE),  # and of this one Holm took the verdict away
+    }
+    judged = dataclasses.replace(SAME, overall=whole, by_task=apart)
+    assert judged.hidden == ("other",)
+    assert ruling(whole, judged.hidden) == "inconclusive (on average supported; other alone: refuted)"
+    assert where_tasks_differ(judged) == (
+        "On average it would be supported, but other alone refutes it: inconclusive because the tasks differ, which "
+        "more seeds do not change. It depends on the task: supported on same; inconclusive (alone: refuted) on other."
+    )
+    told = dict(facts(whole, "margins", judged.hidden))
+    assert told["more seeds"] == "do not decide it: the tasks differ (other from the average)"
+    assert "more seeds that would probably decide it" not in told
+    two = dataclasses.replace(judged, by_task=apart | {"third": equivalence(2.0, 3.0, verdict=Verdict.REFUTED)})
+    assert "but other, third alone refute it" in where_tasks_differ(two)
+
+    for innocent in (
+        dataclasses.replace(whole, holm_supported=0.06),  # here it is Holm's
+        dataclasses.replace(whole, verdict=Verdict.SUPPORTED),
+        equivalence(-1.6, -0.2, verdict=Verdict.INCONCLUSIVE, holm_supported=0.001),
+    ):
+        assert dataclasses.replace(judged, overall=innocent).hidden == ()
+    assert dataclasses.replace(judged, by_task={"same": apart["same"]}).hidden == ()
+    with_holm = dataclasses.replace(judged, overall=dataclasses.replace(whole, holm_supported=0.06))
+    assert "On average" not in where_tasks_differ(with_holm)
+    assert ruling(with_holm.overall, with_holm.hidden) == "inconclusive (alone: supported)"
+
+
 def test_a_verdict_that_holm_took_away_is_named_beside_the_one_that_is_left() -> None:
     decision = BETTER.by_task["digits"]
     clear = dataclasses.replace(decision, interval=dataclasses.replace(decision.interval, low=0.05, high=0.2))

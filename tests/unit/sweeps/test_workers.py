@@ -1,6 +1,7 @@
 import pytest
+import torch
 
-from lorelab.sweeps.workers import share, workers_for
+from lorelab.sweeps.workers import crew_size, gpus_for, share, workers_for
 
 
 def test_each_gpu_gets_one_worker_and_more_where_they_share_it() -> None:
@@ -39,3 +40,12 @@ def test_workers_divide_the_cores_unless_threads_are_set() -> None:
     assert share(0, 3, 0, 8, {}) == {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
     assert share(1, 16, 0, 8, {})["OMP_NUM_THREADS"] == "1"
     assert share(0, 2, 0, 8, {"OMP_NUM_THREADS": "7"}) == {"MKL_NUM_THREADS": "4"}
+
+
+def test_a_crew_is_as_many_as_the_gpus_take_or_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr("os.cpu_count", lambda: 6)
+    assert [gpus_for("auto"), gpus_for("gpu"), gpus_for("cpu")] == [2, 2, 0]
+    assert crew_size(None, 0.5, "auto") == 4
+    assert crew_size(None, 0.5, "cpu") == 6
+    assert crew_size(3, 0.5, "auto") == crew_size(3, 0.5, "cpu") == 3
