@@ -76,7 +76,7 @@ def test_a_stacked_grid_leaves_the_runs_of_one_by_one_and_each_way_spares_what_t
     grid, other = ("optimizer=sgd", "optimizer.lr=0.01,1e30", "seed=0,1"), f"sqlite:///{tmp_path / 'other.db'}"
     said = sweep(*grid, STACKED)
     assert "2 finished, 2 diverged" in said.stdout
-    sweep(*grid, store=other, outputs="alone")
+    sweep(*grid, "hydra/launcher=local", store=other, outputs="alone")
     stacked, alone = by_trial(store_uri), by_trial(other)
     assert stacked.keys() == alone.keys() == set("0123")
     for number, one in alone.items():
@@ -99,7 +99,7 @@ def test_a_stacked_grid_leaves_the_runs_of_one_by_one_and_each_way_spares_what_t
     assert folders == set("0123")
     assert not list((tmp_path / "outputs" / "checkpoints").iterdir()), "nothing is kept to go on with"
 
-    sweep(*grid, "sweep.name=again")  # hydra/launcher=local
+    sweep(*grid, "sweep.name=again", "hydra/launcher=local")
     sweep(*grid, "sweep.name=again", STACKED, store=other, outputs="third")
     for uri, before in ((store_uri, stacked), (other, alone)):
         assert {run.run_id for run in MLflowStore(uri).runs()} == {run.run_id for run in before.values()}

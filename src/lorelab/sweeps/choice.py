@@ -16,6 +16,10 @@ _WORTH = 0.9
 """Another way than one by one must promise to take less than this part of its time."""
 
 
+AT_RISK_SECONDS = 900.0
+"""A stack keeps no checkpoints to go on from when it is interrupted: one that would take longer is not chosen."""
+
+
 class Way(StrEnum):
     """Of training several runs."""
 
@@ -48,21 +52,24 @@ class Choice:
 
     way: Way
     expected: Mapping[Way, float]
+    risky: bool = False
+    """Whether one stack would have to go on for too long without a checkpoint."""
 
     def __str__(self) -> str:
-        expected = ", ".join(f"{way} {clock(seconds)}" for way, seconds in self.expected.items())
+        but = {Way.STACKED: " but too long without checkpoints"} if self.risky else {}
+        expected = ", ".join(f"{way} {clock(seconds)}{but.get(way, '')}" for way, seconds in self.expected.items())
         return f"{self.way} (expected: {expected})"
 
 
 def choose(measured: Measured, runs: int, workers: int) -> Choice:
     """How to train ``runs`` runs of one kind; ``workers``: how many processes there would be, 1 for none."""
     alone = measured.steps * measured.alone + measured.beside
-    expected = {Way.PLAIN: runs * alone}
+    expected, stacks = {Way.PLAIN: runs * alone}, -(-runs // measured.size)
     if measured.stacked is not None and runs > 1:
-        stacks = -(-runs // measured.size)
         expected[Way.STACKED] = stacks * measured.steps * measured.stacked + runs * measured.beside
     if workers > 1 and runs > 1:
         rounds = -(-runs // workers)
         expected[Way.WORKERS] = START_SECONDS + rounds * (measured.steps * measured.worker + measured.beside)
-    best = min(expected, key=lambda way: expected[way])
-    return Choice(best if expected[best] < _WORTH * expected[Way.PLAIN] else Way.PLAIN, expected)
+    risky = expected.get(Way.STACKED, 0.0) / stacks > AT_RISK_SECONDS
+    best = min((way for way in expected if not (risky and way is Way.STACKED)), key=lambda way: expected[way])
+    return Choice(best if expected[best] < _WORTH * expected[Way.PLAIN] else Way.PLAIN, expected, risky)

@@ -41,3 +41,13 @@ def test_what_saves_less_than_a_tenth_is_not_worth_it() -> None:
 
 def test_one_run_is_trained_by_itself() -> None:
     assert choose(SMALL, runs=1, workers=8).expected.keys() == {Way.PLAIN}
+
+
+def test_a_stack_that_would_go_on_for_long_without_checkpoints_is_not_chosen() -> None:
+    hours = replace(SMALL, steps=1_000_000)
+    choice = choose(hours, runs=32, workers=2)
+    assert choice.way is Way.WORKERS
+    assert "stacked 1:06:56 but too long without checkpoints" in str(choice)
+    minutes = choose(replace(SMALL, steps=200_000), runs=32, workers=2)
+    assert minutes.way is Way.STACKED
+    assert "without" not in str(minutes)
