@@ -108,7 +108,7 @@ def test_a_failed_run_keeps_its_traceback(lorelab, store_uri: str, tmp_path: Pat
     assert "stumbled on purpose" in store.download(run.run_id, "traceback.txt", tmp_path).read_text()
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signum", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_stopped_run_is_closed_as_killed(signum: signal.Signals, store_uri: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "lorelab", "train", "experiment=digits_mlp", "trainer.max_epochs=100000"]
     process = subprocess.Popen(
