@@ -95,8 +95,6 @@ def test_a_stacked_grid_leaves_the_runs_of_one_by_one_and_each_way_spares_what_t
         assert [run.steps for run in mine.runs] == [run.steps for run in its.runs]
     parents = {run.tags["mlflow.parentRunId"] for run in stacked.values()}
     assert parents == {MLflowStore(store_uri).runs(filters={"kind": "sweep"})[0].run_id}
-    folders = {path.name for path in tmp_path.glob("outputs/sweeps/*/trials/*") if path.is_dir()}
-    assert folders == set("0123")
     assert not list((tmp_path / "outputs" / "checkpoints").iterdir()), "nothing is kept to go on with"
 
     sweep(*grid, "sweep.name=again", "hydra/launcher=local")
