@@ -136,6 +136,12 @@ class Server:
                     found |= {run.pid for run in keeper.children() if run.status() != psutil.STATUS_ZOMBIE}
         return found
 
+    def end(self) -> None:
+        """Kills what is under way: a test that failed may have left commands that would run for ever."""
+        for pid in self.pids():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
 
 def _environment() -> dict[str, str]:
     paths = [str(ROOT), str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -158,7 +164,17 @@ def serve(path: str) -> None:
             listener.close()
             _keep(client)
         client.close()
+    _end_all()
     os._exit(0)  # a second less than taking everything down again
+
+
+def _end_all() -> None:
+    """Also where whoever had the server was killed: nothing goes on that nobody waits for."""
+    import psutil
+
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def _keep(client: socket.socket) -> None:
