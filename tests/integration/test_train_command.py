@@ -59,7 +59,7 @@ def test_a_runs_files_say_where_it_came_from(lorelab, store_uri: str, tmp_path: 
 
 
 def test_the_same_seed_gives_the_same_scores_and_another_seed_others(lorelab, store_uri: str, tmp_path: Path) -> None:
-    lorelab("train", "-m", *SHORT, "seed=0,1", outputs(tmp_path))
+    lorelab("train", "-m", *SHORT, "seed=0,1", "hydra/launcher=local", outputs(tmp_path))
     lorelab("train", *SHORT, "seed=0", "force=true", outputs(tmp_path))
     again = lorelab("train", *SHORT, "seed=0", outputs(tmp_path))
     assert "finished before with this signature; force=true trains again" in again.stderr

@@ -21,7 +21,6 @@ from lorelab.config.stacking import groups
 from lorelab.records import RunRecord, RunStatus
 from lorelab.sweeps.footprint import budget, footprint, stack_size
 from lorelab.sweeps.local import Composer, Job, composed, run_here
-from lorelab.sweeps.paced import Pace, PacedTracker
 from lorelab.sweeps.search import Search
 from lorelab.training.progress import ProgressLine
 from lorelab.training.stacked import Member, Unstackable, fit_stacked, why_not
@@ -175,17 +174,17 @@ class _Ends(ProgressLine):
 
     def __init__(self, ready: Sequence[_Ready]) -> None:
         super().__init__("quiet")
-        self.ready, self._pace = ready, Pace()
+        self.ready = ready
 
     def expecting(self, each: _Ready) -> Member:
-        """The member, whose run will be known by its id, and which writes in turn with the others."""
+        """The member, whose run will be known by its id."""
         begun = each.member.begun
 
         def noted(run_id: str) -> None:
             each.run_id = run_id
             begun(run_id)
 
-        return replace(each.member, begun=noted, tracker=PacedTracker(each.member.tracker, self._pace))
+        return replace(each.member, begun=noted)
 
     def of_one(self) -> ProgressLine:
         return self

@@ -15,11 +15,11 @@ from typing import Any
 import torch
 from pytorch_lightning import Callback
 
-from lorelab.sweeps.footprint import no_trace
 from lorelab.tracking.memory import MemoryTracker
 from lorelab.training.fit import make_trainer
 from lorelab.training.interrupts import Signals, interruptible
 from lorelab.training.learner import Diverged
+from lorelab.training.no_trace import no_trace
 from lorelab.training.progress import ProgressLine
 from lorelab.training.stacked import Member
 from lorelab.training.stacked_loop import StackedLoop

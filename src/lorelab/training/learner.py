@@ -12,11 +12,11 @@ from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
-from torchmetrics import MetricCollection
 
 from lorelab.records import Batch
 from lorelab.tasks.protocol import Beginner, Illustrator, Judge, Stage, Task
 from lorelab.training.best import Best
+from lorelab.training.evaluation import Evaluation
 from lorelab.training.schedules import Constant, Schedule
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -67,10 +67,7 @@ class Learner(LightningModule):
         self.test_metrics: dict[str, float] = {}
         self._losses: list[Tensor] = []
         self._epoch_start = self._batches_read = 0
-        self._all_metrics: MetricCollection | None = None
-        self._eval_metrics: MetricCollection | None = None
-        self._eval_device: torch.device | None = None
-        self._eval_loss: list[tuple[Tensor, int]] = []
+        self.evaluation = Evaluation(task, class_names)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Past ``nn.Module``'s search for parameters: Lightning sets this attribute 40 times a step."""
@@ -140,27 +137,23 @@ class Learner(LightningModule):
     def on_validation_epoch_start(self) -> None:
         """Reads the training losses first, so that a diverged run stops before it is evaluated."""
         self._read_losses()
-        self._begin_evaluation("val")
+        self.evaluation.begin("val", self.device)
 
     def on_test_epoch_start(self) -> None:
         """Fresh metrics."""
-        self._begin_evaluation("test")
+        self.evaluation.begin("test", self.device)
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         """Updates the metrics."""
-        self._evaluate(batch)
+        self.evaluation.add(self.net, batch)
 
     def test_step(self, batch: Batch, _index: int) -> None:
         """Updates the metrics."""
-        self._evaluate(batch)
+        self.evaluation.add(self.net, batch)
 
     def on_validation_epoch_end(self) -> None:
         """Reports ``val/...``, offers the weights to ``best`` and tells Lightning's callbacks."""
-        scalars, per_class = self._measured("val")
-        if per_class and self._eval_metrics is not None:  # nobody reads them before the test
-            self._eval_metrics = MetricCollection(
-                {name: metric for name, metric in self._eval_metrics.items() if f"val/{name}" in scalars}
-            )
+        scalars, _ = self.evaluation.result("val")
         step = self.global_step
         if not math.isfinite(scalars["val/loss"]):  # before a judge or a picture stumbles over it
             self.report(scalars, step)
@@ -179,39 +172,8 @@ class Learner(LightningModule):
 
     def on_test_epoch_end(self) -> None:
         """Keeps ``test/...``, one value per class included."""
-        scalars, per_class = self._measured("test")
+        scalars, per_class = self.evaluation.result("test")
         self.test_metrics = scalars | per_class | self._judged("test")
-
-    def _begin_evaluation(self, stage: Stage) -> None:
-        if self._all_metrics is None or self._eval_device != self.device:  # to move them costs more than to reset
-            self._all_metrics, self._eval_device = self.task.metrics().to(self.device), self.device
-            self._eval_metrics = self._all_metrics
-        if stage == "test":
-            self._eval_metrics = self._all_metrics
-        assert self._eval_metrics is not None
-        self._eval_metrics.reset()
-        self._eval_loss = []
-
-    def _evaluate(self, batch: Batch) -> None:
-        assert self._eval_metrics is not None
-        self._eval_loss.append((self.task.evaluate(self.net, batch, self._eval_metrics), len(batch.inputs)))
-
-    def _measured(self, stage: str) -> tuple[dict[str, float], dict[str, float]]:
-        """Scalar metrics and, apart, vector-valued ones by class name; the loss is the mean over examples."""
-        assert self._eval_metrics is not None
-        losses = (
-            torch.stack([loss.detach() for loss, _ in self._eval_loss]).cpu().double()
-        )  # not every device has float64
-        sizes = torch.tensor([size for _, size in self._eval_loss], dtype=torch.float64)
-        scalars = {f"{stage}/loss": float(losses @ sizes / sizes.sum())}
-        per_class: dict[str, float] = {}
-        for name, value in self._eval_metrics.compute().items():
-            if value.numel() == 1:
-                scalars[f"{stage}/{name}"] = float(value)
-                continue
-            labels = self.class_names or tuple(map(str, range(len(value))))
-            per_class |= {f"{stage}/{name}/{label}": float(v) for label, v in zip(labels, value, strict=True)}
-        return scalars, per_class
 
     def _judged(self, stage: Stage) -> dict[str, float]:
         """What only the whole splits can tell, and the files that show it.

@@ -16,6 +16,7 @@ from lorelab.training.progress import ProgressLine
 from lorelab.training.stacked_checks import Unstackable, trial, why_not
 from lorelab.training.stacked_loop import StackedLoop
 from lorelab.training.stacked_optimizer import options
+from lorelab.training.stacked_paced import Pace, PacedTracker
 from lorelab.training.stacked_seat import Member, Seat
 
 __all__ = ["Member", "Unstackable", "fit_stacked", "why_not"]
@@ -59,9 +60,10 @@ def fit_stacked(members: Sequence[Member], progress: ProgressLine | None = None)
         if reason := trial(loop):
             raise Unstackable(reason)
         try:
+            pace = Pace()
             for member in members:
                 signals.wait()  # a run that is opened is closed, if its store answers soon
-                _open(seats[member], len(members), Path(folder), progress)
+                _open(seats[member], len(members), Path(folder), progress, pace)
                 signals.release()
                 member.begun(seats[member].run.record.run_id)  # type: ignore[union-attr]
             _describe(loop.live)
@@ -83,10 +85,10 @@ def fit_stacked(members: Sequence[Member], progress: ProgressLine | None = None)
     return [loop.records[seats[member]] for member in members]
 
 
-def _open(seat: Seat, members: int, folder: Path, progress: ProgressLine) -> None:
+def _open(seat: Seat, members: int, folder: Path, progress: ProgressLine, pace: Pace) -> None:
     member = seat.member
     start = replace(member.start, tags={**member.start.tags, "lorelab.stacked": str(members)})
-    journal = Journal(member.tracker, progress.of_one())
+    journal = Journal(PacedTracker(member.tracker, pace), progress.of_one())
     own = Path(tempfile.mkdtemp(dir=folder))
     seat.run = open_run(
         member.learner, member.data, member.settings, journal, start=start, config=member.config, folder=own

@@ -157,7 +157,7 @@ class Seat:
         """Closes the run in the store, as ``OpenRun.close`` does."""
         assert self.run is not None
         run, member, trainer = self.run, self.member, self.trainer
-        member.tracker.tag({"lorelab.share_seconds": f"{self.share:.3f}"})
+        run.journal.tracker.tag({"lorelab.share_seconds": f"{self.share:.3f}"})
         try:
             record = run.close(signals, steps=trainer.global_step, batches=trainer.batches, among=among)
         finally:

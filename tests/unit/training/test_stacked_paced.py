@@ -1,7 +1,7 @@
 """Trackers that write in turn."""
 
 from lorelab.records import RunRecord, RunStart, RunStatus
-from lorelab.sweeps.paced import Pace, PacedTracker
+from lorelab.training.stacked_paced import Pace, PacedTracker
 from lorelab.tracking.memory import MemoryTracker
 
 RECORD = RunRecord("id", "run", RunStatus.FINISHED, "val/loss", "min")
