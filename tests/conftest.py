@@ -9,8 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
+
+settings.register_profile("noisy", deadline=None)  # a time is never a reason to fail here
+settings.load_profile("noisy")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -38,7 +38,7 @@ class Runner:
     study: str
     grounds: Grounds
     overrides: tuple[str, ...] = ()
-    """The user's, for every run, in place of what the study says: ``sweep.workers=2``, ``trainer.max_epochs=1``."""
+    """The user's, for every run, in place of what the study says: ``trainer.max_epochs=1``."""
     parent: str = ""
     """Id of the run in the store that stands for the study."""
     mark: str = ""

@@ -82,7 +82,7 @@ class PacedTracker:
     def finish(self, record: RunRecord, patience: float | None = None) -> None:
         """With all points that are kept."""
         self._hand_on()
-        self.inner.finish(record, patience)
+        self.inner.finish(record) if patience is None else self.inner.finish(record, patience)
 
     def _hand_on(self) -> None:
         points, self._points, self._wrote = self._points, [], time.monotonic()

@@ -1,8 +1,8 @@
 """Trackers that write in turn."""
 
 from lorelab.records import RunRecord, RunStart, RunStatus
-from lorelab.training.stacked_paced import Pace, PacedTracker
 from lorelab.tracking.memory import MemoryTracker
+from lorelab.training.stacked_paced import Pace, PacedTracker
 
 RECORD = RunRecord("id", "run", RunStatus.FINISHED, "val/loss", "min")
 
