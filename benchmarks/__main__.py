@@ -14,24 +14,29 @@ BENCHMARKS = {
     "startup": "from the command to the first step against importing the libraries alone",
     "epoch": "one epoch against per-example transforms in a DataLoader with Lightning's defaults",
     "lasting": "what logging, heartbeats and checkpoints to go on from cost a run; and strict reproducibility",
+    "options": "what fused optimisers, torch.compile and channels-last do to a step",
     "stacked": "whole sweeps of 32 runs: one by one, by two workers, stacked, auto",
     "whole": "the whole process, one epoch and test, against the same peer",
 }
+SETS = {"single": ("step", "options", "whole")}
+"""Names for several: of one run, its steps by part and with what options, and all of it against the peer."""
 
 
 def main() -> None:
     """Each benchmark takes one to three minutes; close other programs first, as its noise is theirs."""
-    listed = "\n".join(f"  {name:<10} {about}" for name, about in BENCHMARKS.items())
+    sets = {name: f"of one run: {', '.join(members)}" for name, members in SETS.items()}
+    listed = "\n".join(f"  {name:<10} {about}" for name, about in (BENCHMARKS | sets).items())
     parser = argparse.ArgumentParser(
         "python -m benchmarks", epilog=listed, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="default: all")
     parser.add_argument("--rounds", type=int, help="instead of each benchmark's own number")
     options = parser.parse_args()
-    unknown = sorted(set(options.names) - set(BENCHMARKS))
+    names = [each for name in options.names or BENCHMARKS for each in SETS.get(name, (name,))]
+    unknown = sorted(set(names) - set(BENCHMARKS))
     if unknown:
         parser.error(f"no benchmark {', '.join(unknown)}; there are:\n{listed}")
-    for name in options.names or BENCHMARKS:
+    for name in names:
         begun = time.monotonic()
         module = importlib.import_module(f"benchmarks.{name}")
         comparisons, notes = module.measure(options.rounds or module.ROUNDS)

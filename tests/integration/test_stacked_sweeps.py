@@ -264,6 +264,18 @@ def test_auto_trains_one_by_one_what_neither_stacks_nor_pays_for_workers(
     assert "auto" not in quiet.stderr
 
 
+def test_a_search_in_which_several_at_once_gain_nothing_goes_on_trial_by_trial(sweep, times, tmp_path: Path) -> None:
+    times(alone=0.001, stacked=0.1)
+    own = ("search=lr", "search.trials=5", "search.confirm_best=0", "hydra.launcher.batch=3", "sweep.workers=1")
+    done = sweep(UNTESTED, *own, "tracker=none")
+    assert done.stderr.count("auto: ") == 1
+    begun = [trial.ended - trial.seconds for trial in trials(tmp_path)]
+    ended = [trial.ended for trial in trials(tmp_path)]
+    assert max(begun[:3]) < min(ended), "three were proposed at once"
+    assert begun[3] >= max(ended[:3]) - 0.01
+    assert begun[4] >= ended[3] - 0.01, "and each of the others when the one before was known"
+
+
 def test_auto_measures_what_it_chooses_from(sweep, tmp_path: Path) -> None:
     done = sweep(UNTESTED, "optimizer.lr=0.01,0.02,0.03", AUTO, "sweep.workers=1", "tracker=none")
     assert "auto: 3 runs " in done.stderr

@@ -54,7 +54,7 @@ class Chooser:
             if known <= 2 * size and why_not([like.config or {}, members[0].config or {}]) is None:
                 self._judged.append((runs, choice))
                 return choice.way is Way.STACKED
-        choice = choose(self._measured(members, size), self._of_sweep(runs), self._workers)
+        choice = self._chosen(members, size, self._of_sweep(runs))
         self._known.append((members[0], size, choice))
         self._judged.append((runs, choice))
         self.say(f"auto: {self._of_sweep(runs)} runs {choice}")
@@ -70,9 +70,18 @@ class Chooser:
         if member is None:
             return False
         runs = self._of_sweep(len(rest))
-        choice = choose(self._measured([member], 1), runs, self._workers)
+        choice = self._chosen([member], 1, runs)
         self.say(f"auto: the {runs} runs that are not stacked {choice}")
         return choice.way is Way.WORKERS
+
+    def _chosen(self, members: Sequence[Member], size: int, runs: int) -> Choice:
+        """A measurement that fails ends no sweep: whatever is wrong is for the runs themselves to say."""
+        try:
+            measured = self._measured(members, size)
+        except Exception as error:
+            self.say(f"auto: {runs} runs could not be timed: {(str(error) or repr(error)).splitlines()[0]}")
+            return Choice(Way.PLAIN, {})
+        return choose(measured, runs, self._workers)
 
     def _of_sweep(self, runs: int) -> int:
         """As many runs as there will be like these ``runs`` until the end of a search, if its next trials are such."""

@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         "overrides",
         nargs="*",
         metavar="KEY=VALUE",
-        help="scale=smoke|laptop|full; or Hydra overrides for every run, over what the study says: trainer.max_epochs=1",
+        help="scale=smoke|laptop|full; or Hydra overrides for every run, over the study's: trainer.max_epochs=1",
     )
     parser.add_argument("--results", type=Path, default=EXPERIMENTS, help="default experiments in the checkout")
     parser.add_argument("--from", dest="template", default="two-arms", help="of new: the template (two-arms)")

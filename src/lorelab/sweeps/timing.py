@@ -28,7 +28,8 @@ from lorelab.training.stacked_seat import Seat
 STEPS, SECONDS = 12, 0.6
 """A measurement ends after so many steps, or so many seconds and three steps."""
 _LONG = 1.0
-"""Seconds; if a step of all that are given would take longer, they are taken to cost as much as two do, each."""
+"""Seconds. An evaluation that takes longer is measured once. If a step of all that are given would, they are taken to
+cost as much as two do, each."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Work:
 
 
 def work(member: Member) -> Work:
-    """Of one member; its first evaluation is measured. Of a budget that callbacks cut short, the whole is reckoned."""
+    """Of one member; an evaluation is measured. Of a budget that callbacks cut short, the whole is reckoned."""
     settings, splits, steps = member.settings, member.data.splits, member.total_steps
     batches = len(copy.copy(member.data).train_dataloader())
     done = steps * settings.accumulate_grad_batches
@@ -52,11 +53,17 @@ def work(member: Member) -> Work:
     test = len(splits.test) / len(splits.val) if settings.test else 0.0
     with no_trace():
         seat = Seat(_copy(member))
-        begun = time.perf_counter()
-        with suppress(Diverged):
-            seat.validate()
-        evaluation = time.perf_counter() - begun
+        evaluation = _evaluated(seat)
+        if evaluation < _LONG:  # the first one of a process pays for what is loaded lazily
+            evaluation = _evaluated(seat)
     return Work(steps, max(1, math.ceil(done / every)) + test, evaluation)
+
+
+def _evaluated(seat: Seat) -> float:
+    begun = time.perf_counter()
+    with suppress(Diverged):
+        seat.validate()
+    return time.perf_counter() - begun
 
 
 def step_alone(member: Member, threads: int | None = None) -> float:
@@ -69,7 +76,7 @@ def step_alone(member: Member, threads: int | None = None) -> float:
         check_val_every_n_epoch=10**9, threads=threads or it.settings.threads,
     )  # fmt: skip
     try:
-        with no_trace(), interruptible() as signals:
+        with no_trace(), interruptible() as signals, suppress(Diverged):  # its first steps have been timed, too
             watch = _Stopwatch(signals)
             make_trainer(settings, STEPS, [watch]).fit(it.learner, datamodule=it.data)
     finally:

@@ -1,7 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 
-from lorelab.config.describe import flatten
+from lorelab.config.describe import as_yaml, flatten
 from lorelab.config.describe import signature as signature_of
 from lorelab.config.trust import targets_of
 
@@ -14,6 +15,21 @@ def signature(config, data="data", code="code") -> str:
 
 def test_nested_keys_are_joined_by_dots_and_lists_stay_values() -> None:
     assert flatten({"a": {"b": {"c": 1}}, "d": [1, 2], "e": {}}) == {"a.b.c": 1, "d": [1, 2], "e": {}}
+
+
+LEAVES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**9), 10**9),
+    st.floats(allow_nan=False),
+    st.text("abe1.+-_:#'\" {}[]é\n", max_size=8),
+    st.sampled_from(["1e-3", "1_000", "on", "null", "~", ".inf", "nan", "0x1f", "1:30", "2026-11-27", "", "- a"]),
+)
+
+
+@given(st.dictionaries(st.text("abc_", min_size=1), st.one_of(LEAVES, st.lists(LEAVES, max_size=3)), max_size=6))
+def test_a_config_is_read_back_as_it_was_written(content) -> None:
+    assert OmegaConf.to_container(OmegaConf.create(as_yaml(content))) == content
 
 
 def test_the_signature_ignores_where_and_with_how_many_workers_a_run_happens() -> None:

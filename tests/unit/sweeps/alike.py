@@ -22,7 +22,7 @@ SPEC = DataSpec("drawn", "table", (FEATURES,), "class", num_classes=CLASSES)
 
 def member(
     seed: int = 0, *, width: int = 12, depth: int = 1, batch_size: int = 10, optimizer: Any = torch.optim.SGD,
-    **settings: Any,
+    lr: float = 0.02, **settings: Any,
 ) -> Member:  # fmt: skip
     """One run on 37 drawn examples: four batches of ten in an epoch."""
     inputs = torch.randn(TRAIN + 2 * HELD, FEATURES, generator=torch.Generator().manual_seed(0))
@@ -35,7 +35,7 @@ def member(
     splits = DataSplits(SPEC, train, val, test, record_of(SPEC, raw, "drawn by a test"))
     torch.manual_seed(seed)
     net = MLP(input_shape=(FEATURES,), out_features=CLASSES, head=nn.Linear, width=width, depth=depth)
-    learner = Learner(net, Classification(data=SPEC), partial(optimizer, lr=0.02))
+    learner = Learner(net, Classification(data=SPEC), partial(optimizer, lr=lr))
     data = DataModule(splits, batch_size=batch_size, seed=seed)
     budget = TrainerSettings(**({"max_epochs": 3, "accelerator": "cpu"} | settings))
     return Member(learner, data, budget, MemoryTracker(), RunStart(f"run-{seed}", {}, {}), seed=seed)

@@ -27,6 +27,13 @@ def test_steps_alone_and_stacked_take_time_and_leave_no_trace() -> None:
             assert torch.equal(tensor, other)
 
 
+def test_members_that_diverge_at_once_are_timed_all_the_same() -> None:
+    wild = [member(seed=seed, lr=1e30) for seed in range(2)]
+    assert 0 < step_alone(wild[0]) < 1
+    assert 0 < step_stacked(wild, 2) < 1
+    assert 0 < work(wild[0]).evaluation < 1
+
+
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [

@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 
 from lorelab.paths import CONF
 from lorelab.tasks.contrastive import Contrastive
+from lorelab.tasks.protocol import PerExample
 from lorelab.testing import CONTRACT, trained
 from lorelab.training.checkpoint import digest
 from lorelab.training.learner import Learner
@@ -39,6 +40,18 @@ def test_what_can_be_monitored_is_measured(toy):
     assert task.monitor.removeprefix("val/") in task.better
     at_test = {**task.better, **getattr(task, "better_at_test", {})}
     assert {f"test/{name}" for name in at_test} <= set(trained(toy).record.metrics)
+
+
+@pytest.mark.parametrize("toy", TOYS.values(), ids=TOYS)
+def test_the_losses_of_single_examples_have_the_loss_as_their_mean(toy):
+    task, net = toy.build()
+    each = task.each if isinstance(task, PerExample) else None
+    if each is None:
+        pytest.skip("its loss is no mean over examples, or does not say so")
+    held, net = toy.data().held("val", "cpu"), net.eval()
+    losses = each(net(held.inputs), held.targets)
+    assert losses.shape == (len(held.inputs),)
+    torch.testing.assert_close(losses.mean(), task.loss(net, held))
 
 
 @pytest.mark.parametrize("toy", TOYS.values(), ids=TOYS)
