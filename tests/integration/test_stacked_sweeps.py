@@ -208,6 +208,13 @@ def test_a_stack_that_breaks_down_costs_no_trial_its_run(sweep, monkeypatch, sto
     assert [trial.runs[0].run_id for trial in trials(tmp_path)] == [run.run_id for run in runs.values()]
 
 
+def test_hydras_own_sweeper_has_its_jobs_run_one_by_one(sweep, store_uri: str) -> None:
+    sweep(UNTESTED, "hydra/sweeper=basic", "seed=0,1")
+    runs = MLflowStore(store_uri).runs()
+    assert [run.status for run in runs] == ["finished"] * 2
+    assert not any("lorelab.stacked" in run.tags for run in runs)
+
+
 @pytest.mark.parametrize("launcher", ["stacked", "auto"])
 def test_impossible_settings_of_the_launcher_are_refused(sweep, launcher: str, tmp_path: Path) -> None:
     wrong = (f"hydra/launcher={launcher}", "hydra.launcher.batch=0", "hydra.launcher.memory_gb=some")
@@ -262,18 +269,6 @@ def test_auto_trains_one_by_one_what_neither_stacks_nor_pays_for_workers(
     assert [trial.attempts for trial in trials(tmp_path)] == [1, 1]
     quiet = sweep(UNTESTED, "optimizer.lr=0.03,0.04", AUTO, "sweep.name=quiet", "progress=quiet")
     assert "auto" not in quiet.stderr
-
-
-def test_a_search_in_which_several_at_once_gain_nothing_goes_on_trial_by_trial(sweep, times, tmp_path: Path) -> None:
-    times(alone=0.001, stacked=0.1)
-    own = ("search=lr", "search.trials=5", "search.confirm_best=0", "hydra.launcher.batch=3", "sweep.workers=1")
-    done = sweep(UNTESTED, *own, "tracker=none")
-    assert done.stderr.count("auto: ") == 1
-    begun = [trial.ended - trial.seconds for trial in trials(tmp_path)]
-    ended = [trial.ended for trial in trials(tmp_path)]
-    assert max(begun[:3]) < min(ended), "three were proposed at once"
-    assert begun[3] >= max(ended[:3]) - 0.01
-    assert begun[4] >= ended[3] - 0.01, "and each of the others when the one before was known"
 
 
 def test_auto_measures_what_it_chooses_from(sweep, tmp_path: Path) -> None:

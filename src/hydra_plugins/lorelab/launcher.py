@@ -91,11 +91,6 @@ class AutoLauncher(StackedLauncher):
         """Whether what is left is for workers."""
         return self.chooser.handed_over
 
-    @property
-    def plain(self) -> bool:
-        """Whether several at once gained nothing: a search may as well learn from each trial."""
-        return self.chooser.plain
-
 
 _STACKS = {"memory_gb": None, "batch": 8}
 for _name, _class, _settings in (

@@ -19,7 +19,7 @@ from lorelab.training.stacked import Member
 
 class Chooser:
     """Launches jobs as ``Stacker`` does, but stacks only where that promises to take the least time. ``handed_over``:
-    it found that what is left is for workers; ``plain``: that the jobs launched last are best run one by one."""
+    it found that what is left is for workers."""
 
     def __init__(
         self, composer: Composer, context: HydraContext, task_function: TaskFunction, memory_gb: float | None,
@@ -27,7 +27,7 @@ class Chooser:
     ) -> None:  # fmt: skip
         self.stacker = Stacker(composer, context, task_function, memory_gb, say, self._pays)
         self.say = say
-        self.handed_over = self.plain = False
+        self.handed_over = False
         self._workers, self._ahead = 1, 1.0
         self._known: list[tuple[Member, int, Choice]] = []
         self._judged: list[tuple[int, Choice]] = []
@@ -43,10 +43,10 @@ class Chooser:
         self._ahead = max((_ahead(job, first) for job in jobs if job.cfg is not None), default=0) / len(jobs)
         self._judged = []
         stacker.stack(jobs)
+        stacker.returned(jobs)
         rest = [job for job in jobs if job.returned.status is JobStatus.UNKNOWN]
         if len(rest) > 1 and self._workers > 1:
             self.handed_over = self._for_workers(rest)
-        self.plain = not self.handed_over and all(choice.way is Way.PLAIN for _, choice in self._judged)
         return [job.returned for job in jobs]
 
     def _pays(self, members: Sequence[Member], runs: int, size: int) -> bool:
@@ -55,9 +55,10 @@ class Chooser:
                 self._judged.append((runs, choice))
                 return choice.way is Way.STACKED
         choice = self._chosen(members, size, self._of_sweep(runs))
-        self._known.append((members[0], size, choice))
         self._judged.append((runs, choice))
-        self.say(f"auto: {self._of_sweep(runs)} runs {choice}")
+        if choice.expected:
+            self._known.append((members[0], size, choice))
+            self.say(f"auto: {self._of_sweep(runs)} runs {choice}")
         return choice.way is Way.STACKED
 
     def _for_workers(self, rest: Sequence[Job]) -> bool:

@@ -78,6 +78,13 @@ class Stacker:
         if len(jobs) == 1 and jobs[0].cfg is not None:
             return [run_here(jobs[0], self.context, self.task_function)]
         self.stack(jobs)
+        return self.returned(jobs)
+
+    def returned(self, jobs: Sequence[Job]) -> list[JobReturn]:
+        """What came of them. Those of another sweeper than ours, which would not launch them again, run here."""
+        for job in jobs:
+            if job.returned.status is JobStatus.UNKNOWN and job.cfg is not None and job.cfg.sweep.trial is None:
+                job.returned = run_here(job, self.context, self.task_function)
         return [job.returned for job in jobs]
 
     def stack(self, jobs: Sequence[Job]) -> None:
@@ -204,6 +211,8 @@ def _own(job: Job) -> Iterator[DictConfig]:
     try:
         if job.own is None:
             job.own = OmegaConf.masked_copy(job.cfg, [str(key) for key in job.cfg if key != "hydra"])
+            OmegaConf.copy_cache(job.cfg, job.own)
+            OmegaConf.set_struct(job.own, True)
         yield job.own
     finally:
         hydra.cfg = before

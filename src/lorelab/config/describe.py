@@ -75,7 +75,7 @@ class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[mi
 def _text(dumper: Any, text: str) -> Any:
     """What OmegaConf takes for a number and YAML itself does not (``1e-3``) in quotes."""
     try:
-        float(text)
+        float(text.replace("_", ""))
     except ValueError:
         return dumper.represent_scalar("tag:yaml.org,2002:str", text)
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="'")

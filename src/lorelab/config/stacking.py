@@ -65,10 +65,16 @@ def _difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
     for key in sorted(one.keys() | other.keys()):
         if lies_below(key, FREE) or (key in one and key in other and one[key] == other[key]):
             continue
-        numbers = lies_below(key, NUMBERS) or (key.startswith("model.") and key.endswith("dropout"))
+        numbers = lies_below(key, NUMBERS) or (key.startswith("model.") and _of_weights(key.rpartition(".")[2]))
         if not (numbers and _alike(one.get(key), other.get(key))):
             return f"{key} differs: {one.get(key)} and {other.get(key)}"
     return None
+
+
+def _of_weights(name: str) -> bool:
+    """An argument of a net that changes which units or weights there are to begin with, not how it computes: by its
+    name. If it does more, the trial of one batch will tell."""
+    return name.endswith("dropout") or name.startswith("init")
 
 
 def _alike(one: Any, other: Any) -> bool:

@@ -95,8 +95,6 @@ class Loop:
             left = left - {claimed[0].number} if claimed[0].number in left else set()  # or another process took them
             for group in _neighbours(claimed):
                 left |= self._launch(search, group)
-            if self.plan.search is not None and len(claimed) > 1 and getattr(self.launcher, "plain", False):
-                self.batch = 1
 
     def _launch(self, search: Search, trials: Sequence[Trial]) -> set[int]:
         """Returns the numbers of those that the launcher did not begin with several at once: they come one by one."""
@@ -165,7 +163,7 @@ def collecting_seldom() -> Iterator[None]:
     before = gc.get_threshold()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+    gc.set_threshold(20_000, 10, 5)
     try:
         yield
     finally:

@@ -40,7 +40,8 @@ class Journal:
         known: dict[Path, int] = {}
 
         def publish() -> None:
-            for file in sorted(Path(place, name) for place, _, names in os.walk(folder) for name in names):
+            found = (Path(place, name) for place, _, names in os.walk(folder) for name in names)
+            for file in sorted(path for path in found if path.is_file()):
                 changed = file.stat().st_mtime_ns
                 if known.get(file) != changed:
                     known[file] = changed

@@ -137,11 +137,11 @@ class Learner(LightningModule):
     def on_validation_epoch_start(self) -> None:
         """Reads the training losses first, so that a diverged run stops before it is evaluated."""
         self._read_losses()
-        self.evaluation.begin("val", self.device)
+        self.evaluation.begin(self.device)
 
     def on_test_epoch_start(self) -> None:
         """Fresh metrics."""
-        self.evaluation.begin("test", self.device)
+        self.evaluation.begin(self.device)
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         """Updates the metrics."""

@@ -92,7 +92,7 @@ def _git_state(root: Path) -> tuple[str, str]:
     commit = _git(root, "rev-parse", "HEAD").strip()
     if not commit:
         return "", ""
-    others = ["--", ".", *(f":(exclude,top){name}" for name in _RESULTS)]
+    others = ["--", ".", *(f":(exclude){name}" for name in _RESULTS)]
     parts = [_git(root, *_DIFF, "HEAD", *others)]
     untracked = _git(root, "ls-files", "--others", "--exclude-standard", "-z", *others).split("\0")
     code = [name for name in untracked if name.endswith(_CODE) and (root / name).is_file()]

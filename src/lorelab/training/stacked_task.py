@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -22,7 +22,7 @@ class StackedTask:
             name: value.to(device)
             for name, value in _differing([getattr(task, "__dict__", {}) for task in tasks]).items()
         }
-        self.each = self.first.each if isinstance(self.first, PerExample) and not self.constants else None
+        self.each = _each(self.first) if not self.constants else None
         """Losses of single examples, where members differ in nothing: then no ``vmap`` is needed for them."""
 
     def means(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -41,6 +41,14 @@ class StackedTask:
     def keep(self, rows: Sequence[int]) -> None:
         """Only these members go on."""
         self.constants = {name: value[list(rows)] for name, value in self.constants.items()}
+
+
+def _each(task: Task) -> Callable[[Tensor, Tensor], Tensor] | None:
+    """None, too, if a subclass has another ``loss`` than the class that says how it comes about."""
+    if not isinstance(task, PerExample):
+        return None
+    loss, each = (next(kind for kind in type(task).__mro__ if name in vars(kind)) for name in ("loss", "each"))
+    return task.each if issubclass(each, loss) else None
 
 
 def _differing(attributes: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:

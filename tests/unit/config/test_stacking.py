@@ -74,3 +74,9 @@ def test_a_sweep_falls_into_groups_in_its_order(plain) -> None:
     strict = config("reproducible=strict")
     sweep = [plain, config("model.width=32"), strict, config("seed=1"), config("model.width=32", "seed=1"), strict]
     assert groups(sweep) == [[0, 3], [1, 4], [2], [5]]
+
+
+def test_an_initialisation_scale_of_a_net_of_ones_own_may_differ_by_its_name() -> None:
+    scaled = [config(f"+model.init_scale={value}") for value in (1.0, 0.5)]
+    assert groups(scaled) == [[0, 1]]
+    assert groups([config(f"+model.gain={value}") for value in (1.0, 0.5)]) == [[0], [1]]

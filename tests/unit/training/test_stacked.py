@@ -17,6 +17,7 @@ from torch.optim import SGD, Adam
 
 from lorelab.errors import StoreError
 from lorelab.records import RunStatus
+from lorelab.tasks.classification import Classification
 from lorelab.tracking.memory import MemoryTracker
 from lorelab.training.interrupts import Interrupted
 from lorelab.training.pruning import Pruning
@@ -300,3 +301,14 @@ def test_data_that_are_streamed_train_stacked_as_alone() -> None:
 def test_a_stack_of_one_is_a_run() -> None:
     both(WILD, [{"seed": 3}])
     assert torch.is_grad_enabled()
+
+
+class Small(Classification):
+    """Wants small outputs, too; what it inherits about single examples is not true of it."""
+
+    def loss(self, net, batch):
+        return super().loss(net, batch) + 0.1 * net(batch.inputs).square().mean()
+
+
+def test_a_task_with_another_loss_than_the_one_it_inherits_trains_by_its_own() -> None:
+    both(with_(CLASSIFY, task=Small), [{"seed": 0}, {"seed": 1}])
