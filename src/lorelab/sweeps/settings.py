@@ -21,11 +21,12 @@ class SweepSettings:
     name: str | None = None
     """Null: made from the command itself, so that the same command goes on with the same sweep."""
     workers: int | None = None
-    """Processes that train at the same time; null: one, or as many as the GPUs take at ``gpu_share``."""
+    """Processes that train at the same time; null: as many as the GPUs take at ``gpu_share``, or one (``auto``: one for
+    each core, where they pay)."""
     gpu_share: float = 1.0
     """Part of a GPU that one worker gets: 0.25 puts four workers on each."""
     batch: int | None = None
-    """Trials handed to a launcher at once (joblib, submitit); null: all of a grid, ``n_jobs`` of a search."""
+    """Trials handed to a launcher at once; null: all of a grid, of a search its ``batch`` or ``n_jobs``."""
     max_failures: int = 5
     """So many trials that fail one after the other end the sweep."""
     attempts: int = 3
