@@ -165,7 +165,7 @@ def kill_at_random(
 def main(kills: int, seed: int) -> None:
     """Prints a line per kill and the tally."""
     with tempfile.TemporaryDirectory(prefix="lorelab-sweep-kill-") as name, Server(Path(name)) as server:
-        sweep = KilledSweep(server, Path(name), 40, "sweep.workers=2")
+        sweep = KilledSweep(server, Path(name), 40, "sweep.workers=2", "hydra/launcher=local")
         begun = time.monotonic()
         tally = kill_at_random(sweep, kills, seed, say=True)
         trials: list[Trial] = sweep.search().trials()

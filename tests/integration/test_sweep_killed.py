@@ -14,12 +14,13 @@ from benchmarks.sweep_kill import KilledSweep, kill_at_random
 from lorelab.sweeps.trials import TrialStatus
 from lorelab.tracking.mlflow_store import MLflowStore
 
-SHORT = ("trainer.max_epochs=2", "data.limit_train=200")
-LONG = ("trainer.max_epochs=100000", "search.trials=3", "~search/pruner")
+LOCAL = "hydra/launcher=local"  # one run after the other, whatever a busy machine makes of its timings
+SHORT = (LOCAL, "trainer.max_epochs=2", "data.limit_train=200")
+LONG = (LOCAL, "trainer.max_epochs=100000", "search.trials=3", "~search/pruner")
 
 
 def test_a_sweep_is_the_same_however_often_its_processes_are_killed(server: Server, tmp_path: Path) -> None:
-    sweep = KilledSweep(server, tmp_path, 12, *SHORT, "sweep.workers=2", "hydra/launcher=local")
+    sweep = KilledSweep(server, tmp_path, 12, *SHORT, "sweep.workers=2")
     tally = kill_at_random(sweep, kills=3, seed=1, within=0.2)  # less than the trials that are left take
     assert tally.pop("exit status 0") == 1, sweep.output.read_text()
     tally.pop("it had ended", None)  # a fast machine may be done before the last kills
@@ -66,7 +67,7 @@ def test_processes_that_come_at_the_same_moment_share_one_sweep(server: Server, 
 def test_a_signal_closes_all_runs_ends_all_processes_and_leaves_what_can_be_gone_on_with(
     server: Server, tmp_path: Path, signum: int
 ) -> None:
-    sweep = KilledSweep(server, tmp_path, 3, *LONG, "sweep.workers=2", "hydra/launcher=local")
+    sweep = KilledSweep(server, tmp_path, 3, *LONG, "sweep.workers=2")
     process = sweep.start()
     _await_checkpoints(sweep, process, 2)
     begun = time.monotonic()
@@ -84,7 +85,7 @@ def test_a_signal_closes_all_runs_ends_all_processes_and_leaves_what_can_be_gone
 
 
 def test_workers_end_with_the_process_that_they_work_for(server: Server, tmp_path: Path) -> None:
-    sweep = KilledSweep(server, tmp_path, 3, *LONG, "sweep.workers=2", "hydra/launcher=local")
+    sweep = KilledSweep(server, tmp_path, 3, *LONG, "sweep.workers=2")
     process = sweep.start()
     _await_checkpoints(sweep, process, 2)
     os.kill(process.pid, signal.SIGKILL)

@@ -57,11 +57,19 @@ def store_uri(tmp_path: Path, empty_store: Path) -> str:
 
 @pytest.fixture
 def sweep(lorelab, work: Path, tmp_path: Path):
-    """Runs ``lorelab train -m`` with the tiny preset on outputs of the test's own."""
+    """Runs ``lorelab train -m``, one run after the other, with the tiny preset on outputs of the test's own."""
     (work / "mine.py").write_text(FAULTY)
 
     def run(*overrides: str, check: bool = True):
-        words = ["train", "-m", *TINY, UNTESTED, *overrides, f"paths.outputs={tmp_path / 'outputs'}"]
+        words = [
+            "train",
+            "-m",
+            "hydra/launcher=local",
+            *TINY,
+            UNTESTED,
+            *overrides,
+            f"paths.outputs={tmp_path / 'outputs'}",
+        ]
         return lorelab(*words, check=check, LORELAB_TRUST="mine")
 
     return run
@@ -95,7 +103,7 @@ def parent_of(store_uri: str):
 def test_a_grid_that_was_stopped_does_what_is_missing_when_started_again(
     sweep, lorelab, work: Path, store_uri: str, tmp_path: Path
 ) -> None:
-    command = ("optimizer.lr=0.01,0.02,0.03", "hydra/launcher=local", fault(work, "0.02 stop"))
+    command = ("optimizer.lr=0.01,0.02,0.03", fault(work, "0.02 stop"))
     stopped = sweep(*command, check=False)
     assert stopped.returncode == 143
     assert statuses(tmp_path) == ["finished", "interrupted"]
@@ -217,7 +225,7 @@ def test_a_trial_that_crashes_is_kept_with_its_traceback_and_the_others_finish(
 def test_a_sweep_that_only_fails_gives_up_and_goes_on_when_started_again(
     sweep, work: Path, tmp_path: Path, store_uri: str
 ) -> None:
-    command = ("optimizer.lr=0.01,0.02,0.03", "sweep.max_failures=2", "hydra/launcher=local", fault(work, "all crash"))
+    command = ("optimizer.lr=0.01,0.02,0.03", "sweep.max_failures=2", fault(work, "all crash"))
     done = sweep(*command, check=False)
     assert done.returncode == 1
     assert statuses(tmp_path) == ["failed", "failed"]
