@@ -132,7 +132,7 @@ def test_a_sweep_is_one_run_in_the_store_with_its_trials_as_children(
     parent, store = parent_of(store_uri), MLflowStore(store_uri)
     assert (parent.name, parent.status) == ("pair", "finished")
     assert parent.params["space.optimizer"] == "adam, sgd"
-    assert parent.params["command"].startswith("lorelab train -m experiment=digits_mlp")
+    assert parent.params["command"].startswith("lorelab train -m hydra/launcher=local experiment=digits_mlp")
     children = runs_of(store_uri)
     assert len(children) == 4
     assert {run.tags["mlflow.parentRunId"] for run in children} == {parent.run_id}
