@@ -24,6 +24,7 @@ from lorelab.records import Batch, DataSpec
 from lorelab.tasks.likelihood import LOSSES, LossName
 from lorelab.tasks.monitor import Mode, check_monitor
 from lorelab.tasks.pictures import confusion, draw_confusion, predict_all
+from lorelab.tasks.precision import precise
 from lorelab.tasks.protocol import Net, Stage
 
 ADVICE = {"real": "use task=regression, or data.target_kind=class if the data set has that key"}
@@ -116,9 +117,9 @@ class Classification:
         if self.class_weights is not None or isinstance(smoothing, Tensor):
             return None
         if self.loss_name != "cross_entropy":
-            return lambda outputs, targets: own(_precise(outputs), targets)
+            return lambda outputs, targets: own(precise(outputs), targets)
         return lambda outputs, targets: F.cross_entropy(
-            _precise(outputs), targets, reduction="none", label_smoothing=smoothing
+            precise(outputs), targets, reduction="none", label_smoothing=smoothing
         )
 
     def evaluate(self, net: Net, batch: Batch, metrics: MetricCollection) -> Tensor:
@@ -192,9 +193,4 @@ def _weights(wanted: ClassWeights, data: DataSpec) -> Tensor | None:
 
 
 def _logits(net: Net, inputs: Tensor) -> Tensor:
-    return _precise(net(inputs))
-
-
-def _precise(logits: Tensor) -> Tensor:
-    """Half-precision logits are too coarse for a softmax; float64 stays what it is."""
-    return logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return precise(net(inputs))

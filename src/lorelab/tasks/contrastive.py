@@ -15,6 +15,7 @@ from torchmetrics import MeanMetric, MetricCollection
 from lorelab.errors import LorelabError
 from lorelab.records import Batch, DataSpec
 from lorelab.tasks.monitor import Mode, check_monitor
+from lorelab.tasks.precision import precise
 from lorelab.tasks.probes import calibrated, extract, knn_accuracy, probe_accuracy
 from lorelab.tasks.protocol import Net, Stage
 
@@ -131,7 +132,7 @@ class Contrastive:
                 "(B, 2, ...). Use augment=two_views for images, augment=two_views_table for tables."
             )
         projections = net(views.flatten(0, 1))
-        projections = F.normalize(projections.to(torch.promote_types(projections.dtype, torch.float32)), dim=-1)
+        projections = F.normalize(precise(projections), dim=-1)
         own = torch.eye(len(projections), dtype=torch.bool, device=views.device)
         with torch.autocast(views.device.type, enabled=False):  # which would round similarities to three digits
             scores = (projections @ projections.T / self.temperature).masked_fill(own, -torch.inf)

@@ -16,6 +16,7 @@ from torchmetrics.utilities import dim_zero_cat
 from lorelab.records import Batch, DataSpec
 from lorelab.tasks.monitor import Mode, check_monitor
 from lorelab.tasks.ngram import KneserNey
+from lorelab.tasks.precision import precise
 from lorelab.tasks.protocol import Net, Stage
 from lorelab.tasks.sampling import generate
 
@@ -186,9 +187,7 @@ class Accuracy(_Mean):
 
 
 def _logits(net: Net, inputs: Tensor) -> Tensor:
-    logits = net(inputs)
-    # Half-precision logits are too coarse for a softmax; float64 stays what it is.
-    return logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return precise(net(inputs))
 
 
 def _nats(logits: Tensor, targets: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from lorelab.errors import LorelabError
 from lorelab.records import Batch, DataSpec
 from lorelab.tasks.fields import draw_fields, grid, log_integral
 from lorelab.tasks.monitor import Mode, check_monitor
+from lorelab.tasks.precision import precise
 from lorelab.tasks.protocol import Net, Stage
 
 _CHUNK = 2**14
@@ -187,9 +188,7 @@ def gaussian_log_likelihood(train: Tensor, held: Tensor) -> float:
 
 def _ratio(net: Net, points: Tensor) -> Tensor:
     """The net's ``log p / q``: ``(N, 2)`` to ``(N,)``."""
-    values = net(points).squeeze(-1)
-    # Half-precision logits are too coarse for a log-density; float64 stays what it is.
-    return values.to(torch.promote_types(values.dtype, torch.float32))
+    return precise(net(points).squeeze(-1))
 
 
 def _plain(points: Tensor) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lorelab.tasks.precision import precise
 from lorelab.tasks.protocol import Net
 
 _CHUNK = 1024
@@ -18,7 +19,7 @@ def extract(net: Net, inputs: Tensor) -> Tensor:
     """``net.features`` of ``inputs`` ``(N, ...)``, in pieces: ``(N, F)``, at least float32."""
     with torch.no_grad():
         features = torch.cat([net.features(part).flatten(1) for part in inputs.split(_CHUNK)])
-    return features.to(torch.promote_types(features.dtype, torch.float32))
+    return precise(features)
 
 
 def knn_accuracy(train: Tensor, train_labels: Tensor, held: Tensor, held_labels: Tensor, k: int) -> float:

@@ -18,6 +18,7 @@ from lorelab.errors import nearest
 from lorelab.records import Batch, DataSpec
 from lorelab.tasks.monitor import Mode, check_monitor
 from lorelab.tasks.pictures import draw_predicted_against_true, predict_all
+from lorelab.tasks.precision import precise
 from lorelab.tasks.protocol import Net, Stage
 
 ADVICE = {"class": "use task=classification, or data.target_kind=real if the data set has that key"}
@@ -81,7 +82,7 @@ class Regression:
         """With a Huber threshold that does not differ."""
         if isinstance(self.huber_delta, Tensor):
             return None
-        return lambda outputs, targets: self._error(_precise(outputs.squeeze(-1)), targets, reduction="none")
+        return lambda outputs, targets: self._error(precise(outputs.squeeze(-1)), targets, reduction="none")
 
     def evaluate(self, net: Net, batch: Batch, metrics: MetricCollection) -> Tensor:
         """Updates ``metrics`` in the target's own units; returns the mean loss in standardised ones, shape ``()``."""
@@ -149,9 +150,4 @@ def _ridge(train: Batch, asked: Tensor) -> Tensor:
 
 
 def _values(net: Net, inputs: Tensor) -> Tensor:
-    return _precise(net(inputs).squeeze(-1))
-
-
-def _precise(values: Tensor) -> Tensor:
-    """Half-precision values are too coarse for a small error; float64 stays what it is."""
-    return values.to(torch.promote_types(values.dtype, torch.float32))
+    return precise(net(inputs).squeeze(-1))
