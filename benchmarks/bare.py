@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from statistics import fmean
 from time import perf_counter
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from benchmarks.alternate import Sample
@@ -77,11 +79,22 @@ def train_bare(run: Run, batches: TimedBatches, *, scheduled: bool = False) -> N
     optimizer = run.parts.learner.make_optimizer(net.parameters())
     total, schedule = run.total_steps, run.parts.learner.schedule
     scheduler = LambdaLR(optimizer, lambda step: schedule(min(step, total - 1), total)) if scheduled else None
+    step_by_step(lambda batch: F.cross_entropy(net(batch.inputs), batch.targets), optimizer, batches, total, scheduler)
+
+
+def step_by_step(
+    loss_of: Callable[[Batch], Tensor],
+    optimizer: Optimizer,
+    batches: TimedBatches,
+    total: int,
+    scheduler: LambdaLR | None = None,
+) -> None:
+    """The loop itself, for ``total`` steps."""
     step, epoch = 0, 0
     while step < total:
         batches.batches.set_epoch(epoch)
-        for inputs, targets in batches:
-            loss = F.cross_entropy(net(inputs), targets)
+        for batch in batches:
+            loss = loss_of(batch)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

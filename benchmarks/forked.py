@@ -115,15 +115,18 @@ class Server:
     def start(self, *arguments: str, output: Path, cwd: Path, **environment: str) -> Forked:
         """``lorelab ARGUMENTS``; what it prints is appended to ``output``."""
         with output.open("ab") as file:
-            env = _environment() | {VARIABLE: str(self.socket)} | environment
-            return Forked([sys.executable, "-m", "lorelab", *arguments], stdout=file, stderr=file, cwd=cwd, env=env)
+            return self._fork(arguments, cwd, environment, file, file)
 
     def pipe(self, *arguments: str, cwd: Path, **environment: str) -> Forked:
         """``lorelab ARGUMENTS``; what it says on stderr can be read from there, the rest is dropped."""
         with Path(os.devnull).open("wb") as nowhere:
-            env = _environment() | {VARIABLE: str(self.socket)} | environment
-            command = [sys.executable, "-m", "lorelab", *arguments]
-            return Forked(command, stdout=nowhere, stderr=subprocess.PIPE, cwd=cwd, env=env)
+            return self._fork(arguments, cwd, environment, nowhere, subprocess.PIPE)
+
+    def _fork(
+        self, arguments: Sequence[str], cwd: Path, environment: Mapping[str, str], stdout: Any, stderr: Any
+    ) -> Forked:
+        env = _environment() | {VARIABLE: str(self.socket)} | environment
+        return Forked([sys.executable, "-m", "lorelab", *arguments], stdout=stdout, stderr=stderr, cwd=cwd, env=env)
 
     def pids(self) -> set[int]:
         """Of all commands under way, workers of sweeps too."""

@@ -6,33 +6,22 @@ Lorelab's optimiser presets are fused because of the first. The second also show
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from shutil import which
 from time import perf_counter
 
 import torch
-from torch.optim import Adam, Optimizer
+from torch import Tensor, nn
+from torch.optim import Adam
 
 from benchmarks.alternate import Comparison, Sample, Way, alternate
-from benchmarks.bare import TimedBatches, shared_batches
+from benchmarks.bare import shared_batches, step_by_step
 from benchmarks.parts import Run, missing_images, own_threads
+from benchmarks.step import Case
 from lorelab.records import Batch
 
 ROUNDS = 5
 THREADS = 1
-
-
-@dataclass(frozen=True)
-class Case:
-    """A preset, shortened; ``warm_up`` steps are not counted."""
-
-    title: str
-    overrides: Sequence[str]
-    warm_up: int
-    images: bool = False
-    needs: str | None = None
 
 
 CASES = (
@@ -41,7 +30,6 @@ CASES = (
         "Fashion-MNIST CNN (batch 128)",
         ("experiment=fashion_mnist_cnn", "trainer.max_steps=40", "data.limit_train=10000", "data.limit_test=500"),
         10,
-        images=True,
         needs="FashionMNIST",
     ),
     Case("character transformer", ("experiment=help_topics", "trainer.max_steps=40"), 10),
@@ -55,33 +43,24 @@ def train(run: Run, warm_up: int, *, fused: bool = True, compiled: bool = False,
         net = net.to(memory_format=torch.channels_last)
     optimizer = Adam(net.parameters(), lr=1e-3, fused=fused)
     called = torch.compile(net) if compiled else net
+
+    def loss_of(batch: Batch) -> Tensor:
+        inputs = batch.inputs.to(memory_format=torch.channels_last) if channels_last else batch.inputs
+        return task.loss(called, Batch(inputs, batch.targets))  # type: ignore[arg-type]
+
     begun = perf_counter()
-    _steps(called, task, optimizer, batches, 1, channels_last)
+    step_by_step(loss_of, optimizer, batches, 1)
     first = perf_counter() - begun
     batches.epochs.clear()
-    _steps(called, task, optimizer, batches, run.total_steps, channels_last)
+    step_by_step(loss_of, optimizer, batches, run.total_steps)
     return dict(batches.sample(warm_up)) | {"first step": first}
-
-
-def _steps(net, task, optimizer: Optimizer, batches: TimedBatches, total: int, channels_last: bool) -> None:  # type: ignore[no-untyped-def]
-    step = 0
-    while step < total:
-        for batch in batches:
-            inputs = batch.inputs.to(memory_format=torch.channels_last) if channels_last else batch.inputs
-            loss = task.loss(net, Batch(inputs, batch.targets))
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            step += 1
-            if step == total:
-                return
 
 
 def ways(run: Run, case: Case) -> dict[str, Way]:
     """As Lorelab trains (fused), and with one thing changed each."""
     one = partial(partial, train, run, case.warm_up)
     found: dict[str, Way] = {"fused": one(), "not fused": one(fused=False)}
-    if case.images:
+    if any(isinstance(layer, nn.Conv2d) for layer in run.parts.learner.net.modules()):
         found["fused, channels-last"] = one(channels_last=True)
     if which("g++"):
         found["fused, compiled"] = one(compiled=True)

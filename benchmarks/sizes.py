@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from benchmarks.alternate import Comparison, Sample, Way, alternate
-from benchmarks.parts import Run, missing_images, own_threads
-from benchmarks.stacked import FAMILIES, NEEDS
+from benchmarks.parts import Run, own_threads
+from benchmarks.stacked import FAMILIES, of_those_here
 from lorelab.config.build import keeping_data
 from lorelab.sweeps.timing import step_alone, step_stacked
 from lorelab.tracking.memory import MemoryTracker
@@ -59,6 +59,4 @@ def compare(family: str, rounds: int) -> Comparison:
 
 def measure(rounds: int) -> tuple[list[Comparison], list[str]]:
     """Families whose data are here."""
-    notes = [f"{name}: {why}" for name, data in NEEDS.items() if (why := missing_images(data))]
-    skipped = {note.partition(":")[0] for note in notes}
-    return [compare(family, rounds) for family in FAMILIES if family not in skipped], notes
+    return of_those_here(lambda family: compare(family, rounds))

@@ -12,7 +12,7 @@ import contextlib
 import io
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -83,9 +83,14 @@ def compare(family: str, rounds: int, extra: Sequence[str] = ()) -> Comparison:
 
 def measure(rounds: int) -> tuple[list[Comparison], list[str]]:
     """Families whose data are here."""
+    return of_those_here(lambda family: compare(family, rounds))
+
+
+def of_those_here(compared: Callable[[str], Comparison]) -> tuple[list[Comparison], list[str]]:
+    """Each family whose data are here ``compared``; and why others are not."""
     notes = [f"{name}: {why}" for name, data in NEEDS.items() if (why := missing_images(data))]
     skipped = {note.partition(":")[0] for note in notes}
-    return [compare(family, rounds) for family in FAMILIES if family not in skipped], notes
+    return [compared(family) for family in FAMILIES if family not in skipped], notes
 
 
 def main(words: Sequence[str]) -> None:
