@@ -61,16 +61,8 @@ def sweep(lorelab, work: Path, tmp_path: Path):
     (work / "mine.py").write_text(FAULTY)
 
     def run(*overrides: str, check: bool = True):
-        words = [
-            "train",
-            "-m",
-            "hydra/launcher=local",
-            *TINY,
-            UNTESTED,
-            *overrides,
-            f"paths.outputs={tmp_path / 'outputs'}",
-        ]
-        return lorelab(*words, check=check, LORELAB_TRUST="mine")
+        words = ["train", "-m", "hydra/launcher=local", *TINY, UNTESTED, *overrides]
+        return lorelab(*words, f"paths.outputs={tmp_path / 'outputs'}", check=check, LORELAB_TRUST="mine")
 
     return run
 

@@ -43,7 +43,6 @@ class Chooser:
         self._ahead = max((_ahead(job, first) for job in jobs if job.cfg is not None), default=0) / len(jobs)
         self._judged = []
         stacker.stack(jobs)
-        stacker.returned(jobs)
         rest = [job for job in jobs if job.returned.status is JobStatus.UNKNOWN]
         if len(rest) > 1 and self._workers > 1:
             self.handed_over = self._for_workers(rest)

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from lorelab.tracking.mlflow_store import KIND
 from lorelab.tracking.protocol import StoredRun
 from lorelab.tracking.selection import lookup, require_names, tag_name
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 COLUMNS = ("name", "status", "data", "model", "optimizer", "seed", "score", "seconds", "started", "id")
 ALL_RUNS = 100_000
-KIND = "lorelab.kind"
 
 
 def main(argv: Sequence[str]) -> int:

@@ -78,17 +78,14 @@ class Stacker:
         if len(jobs) == 1 and jobs[0].cfg is not None:
             return [run_here(jobs[0], self.context, self.task_function)]
         self.stack(jobs)
-        return self.returned(jobs)
-
-    def returned(self, jobs: Sequence[Job]) -> list[JobReturn]:
-        """What came of them. Those of another sweeper than ours, which would not launch them again, run here."""
-        for job in jobs:
-            if job.returned.status is JobStatus.UNKNOWN and job.cfg is not None and job.cfg.sweep.trial is None:
-                job.returned = run_here(job, self.context, self.task_function)
         return [job.returned for job in jobs]
 
     def stack(self, jobs: Sequence[Job]) -> None:
-        """Trains what can be stacked; the others' ``returned`` stay ``UNKNOWN``."""
+        """Trains what can be stacked; the others' ``returned`` stay ``UNKNOWN``. Jobs of another sweeper than ours,
+        which would not launch them again, run here."""
+        for job in jobs:
+            if job.cfg is not None and job.cfg.sweep.trial is None:
+                job.returned = run_here(job, self.context, self.task_function)
         configs = {job.number: config for job in jobs if (config := _config(job)) is not None}
         candidates = [job for job in jobs if job.number in configs]
         for places in groups([configs[job.number] for job in candidates]):

@@ -54,11 +54,12 @@ def _keep(part: Any) -> Any:
 
 
 def _complaints(path: str, node: DictConfig, use: Callable[[Any], Any], origin: Origin) -> Iterator[Problem]:
-    words = f"{path}: {OmegaConf.to_container(node, resolve=True)}"
+    plain = OmegaConf.to_container(node, resolve=True)
+    words = f"{path}: {plain}"
     if words in _sound:
         return
     try:
-        use(instantiate(node))
+        use(instantiate(plain))
         _sound.add(words)
     except Exception as error:
         cause = error.__cause__ or error

@@ -14,8 +14,6 @@ START_SECONDS = 10.0
 """Until workers that were just started train: so long they import (two at a time on two cores)."""
 _WORTH = 0.9
 """Another way than one by one must promise to take less than this part of its time."""
-
-
 AT_RISK_SECONDS = 900.0
 """A stack keeps no checkpoints to go on from when it is interrupted: one that would take longer is not chosen."""
 
