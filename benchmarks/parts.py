@@ -22,6 +22,9 @@ from lorelab.records import RunStart
 from lorelab.training.learner import Learner
 from lorelab.training.provenance import capture
 
+ACCELERATOR = os.environ.get("LORELAB_BENCH_ACCELERATOR", "cpu")
+"""What the benchmarks that know of GPUs (``options``, ``sizes``, ``stacked``) train on; their tables are apart then."""
+
 
 @dataclass
 class Run:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.alternate import Comparison
+from benchmarks.parts import ACCELERATOR
 
 HERE = Path(__file__).parent
 README = HERE / "README.md"
@@ -56,6 +57,7 @@ def markdown(comparison: Comparison, quantity: str) -> str:
 def write(name: str, comparisons: Sequence[Comparison], notes: Sequence[str]) -> str:
     """Stores the benchmark ``name``, puts its tables into its section of README.md and returns them."""
     facts = circumstances()
+    name = name if ACCELERATOR == "cpu" else f"{name}-{ACCELERATOR}"
     tables = [markdown(each, quantity) for each in comparisons for quantity in each.quantities()]
     text = "\n\n".join(["; ".join(f"{key} {value}" for key, value in facts.items()), *tables, *notes])
     if comparisons:  # a skipped benchmark leaves the last results alone

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from benchmarks.alternate import Comparison, Sample, Way, alternate
-from benchmarks.parts import Run, own_threads
+from benchmarks.parts import ACCELERATOR, Run, own_threads
 from benchmarks.stacked import FAMILIES, of_those_here
 from lorelab.config.build import keeping_data
 from lorelab.sweeps.timing import step_alone, step_stacked
@@ -23,7 +23,7 @@ SIZES: Mapping[str, Sequence[int]] = {
     "Fashion-MNIST CNN": (2, 4, 8),
     "character transformer": (2, 4, 8, 16),
 }
-"""Where larger ones are slow already; elsewhere up to 256."""
+"""Where larger ones are slow already on a CPU; elsewhere up to 256."""
 MOST = (2, 4, 8, 16, 32, 64, 128, 256)
 QUANTITY = "a step, for each run"
 
@@ -33,7 +33,7 @@ def members(overrides: Sequence[str], count: int) -> list[Member]:
     found = []
     with keeping_data():
         for seed in range(count):
-            run = Run([*overrides, "trainer.accelerator=cpu", f"seed={seed}"])
+            run = Run([*overrides, f"trainer.accelerator={ACCELERATOR}", f"seed={seed}"])
             parts = run.parts
             found.append(Member(parts.learner, parts.data, parts.settings, MemoryTracker(), run.start, seed=seed))
     return found
@@ -50,7 +50,7 @@ def stacked(some: Sequence[Member]) -> Sample:
 def compare(family: str, rounds: int) -> Comparison:
     """All sizes of one family, alternating."""
     own_threads(THREADS)
-    sizes = SIZES.get(family, MOST)
+    sizes = MOST if ACCELERATOR != "cpu" else SIZES.get(family, MOST)
     made = members(FAMILIES[family], max(sizes))
     ways: dict[str, Way] = {"one run alone": partial(alone, made[0])}
     ways |= {f"{size} stacked": partial(stacked, made[:size]) for size in sizes}

@@ -1,4 +1,4 @@
-"""Whole sweeps of 32 runs, eight learning rates by four seeds, four ways: one by one, by two workers, stacked, auto.
+"""Whole sweeps of 32 runs, eight learning rates by four seeds (on a GPU 64, by eight), four ways: one by one, by two workers, stacked, auto.
 
 Each is a ``lorelab train -m`` from its command line to its summary, in a store and a folder of its own: composing,
 checking, logging, checkpoints, evaluation and test included; and of the workers, their start. ``python -m
@@ -19,13 +19,15 @@ from pathlib import Path
 from time import perf_counter
 
 from benchmarks.alternate import Comparison, Sample, Way, alternate
-from benchmarks.parts import missing_images, own_threads
+from benchmarks.parts import ACCELERATOR, missing_images, own_threads
 from benchmarks.report import markdown
 from lorelab.tracking.mlflow_client import connect
 
 ROUNDS = 5
 THREADS = 1
-RATES, SEEDS = "1e-4,3e-4,1e-3,3e-3,1e-2,3e-2,1e-1,3e-1", "0,1,2,3"
+RATES = "1e-4,3e-4,1e-3,3e-3,1e-2,3e-2,1e-1,3e-1"
+SEEDS = "0,1,2,3" if ACCELERATOR == "cpu" else "0,1,2,3,4,5,6,7"
+RUNS = 8 * len(SEEDS.split(","))
 WAYS = {
     "one by one": ("hydra/launcher=local",),
     "two workers": ("hydra/launcher=local", "sweep.workers=2"),
@@ -56,7 +58,7 @@ def sweep(folder: Path, way: Sequence[str], overrides: Sequence[str]) -> Sample:
     connect(uri)  # making MLflow's tables takes seconds, once for a store
     GlobalHydra.instance().clear()
     words = [
-        *("train", "-m", "trainer.accelerator=cpu", f"trainer.threads={THREADS}", "progress=quiet", *overrides, *way),
+        *("train", "-m", f"trainer.accelerator={ACCELERATOR}", f"trainer.threads={THREADS}", "progress=quiet", *overrides, *way),
         *(f"optimizer.lr={RATES}", f"seed={SEEDS}", f"paths.outputs={place}", f"tracker.uri={uri}"),
     ]
     before, sys.argv = sys.argv, ["lorelab", *words]
@@ -78,7 +80,7 @@ def compare(family: str, rounds: int, extra: Sequence[str] = ()) -> Comparison:
     with tempfile.TemporaryDirectory(prefix="lorelab-bench-") as folder:
         overrides = [*FAMILIES[family], *extra]
         ways: dict[str, Way] = {name: partial(sweep, Path(folder), way, overrides) for name, way in WAYS.items()}
-        return alternate(f"32 runs, {family}", ways, rounds, threads=THREADS, warm_up=rounds > 1)
+        return alternate(f"{RUNS} runs, {family}", ways, rounds, threads=THREADS, warm_up=rounds > 1)
 
 
 def measure(rounds: int) -> tuple[list[Comparison], list[str]]:

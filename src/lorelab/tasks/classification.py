@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -18,6 +18,7 @@ from torchmetrics.classification import (
     MulticlassPrecision,
     MulticlassRecall,
 )
+from torchmetrics.functional.classification import multiclass_stat_scores
 
 from lorelab.errors import nearest
 from lorelab.records import Batch, DataSpec
@@ -156,6 +157,24 @@ class Classification:
             }
         )
 
+    def scores(self, outputs: Tensor, targets: Tensor) -> Mapping[str, Tensor]:
+        """The metrics that are one number, of many nets at once."""
+        logits, many = precise(outputs), targets.expand(len(outputs), -1)
+        losses = F.cross_entropy(logits.transpose(1, 2), many, reduction="none")
+        confidence, predicted = logits.softmax(-1).max(-1)
+        counts = multiclass_stat_scores(
+            predicted, many, self.out_features, average="none", multidim_average="samplewise", validate_args=False
+        )
+        hits, false, _, missed, _ = counts.unbind(-1)
+        of_class = hits + false + missed
+        f1 = 2 * hits / (hits + of_class).clamp(min=1)
+        return {
+            "loss": losses.mean(1),
+            "accuracy": hits.sum(1) / len(targets),
+            "calibration_error": calibration_errors(confidence, predicted == many, self.calibration_bins),
+            "macro_f1": f1.sum(1) / (of_class > 0).sum(1),
+        }
+
     def illustrate(self, net: Net, held: Batch, stage: Stage, step: int, folder: Path) -> None:
         """At "test", ``confusion_matrix.svg``: which class was taken for which."""
         if stage != "test" or not len(held.targets):
@@ -190,6 +209,13 @@ def _weights(wanted: ClassWeights, data: DataSpec) -> Tensor | None:
     if not all(math.isfinite(weight) and weight > 0 for weight in weights):
         raise ValueError(f"Classification: class_weights={weights}, expected positive numbers")
     return torch.tensor(weights, dtype=torch.float64)
+
+
+def calibration_errors(confidence: Tensor, right: Tensor, bins: int) -> Tensor:
+    """``MulticlassCalibrationError`` (l1) of many nets at once: ``(M,)`` from ``(M, N)``."""
+    place = torch.bucketize(confidence, torch.linspace(0, 1, bins + 1, device=confidence.device), right=True) - 1
+    gaps = torch.zeros(len(confidence), bins + 1, device=confidence.device, dtype=confidence.dtype)
+    return gaps.scatter_add_(1, place, right - confidence).abs().sum(1) / confidence.shape[1]
 
 
 def _logits(net: Net, inputs: Tensor) -> Tensor:

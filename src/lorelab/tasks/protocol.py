@@ -86,6 +86,16 @@ class PerExample(Protocol):
 
 
 @runtime_checkable
+class Scorer(Protocol):
+    """A task whose metrics of many nets' outputs can be found at once."""
+
+    def scores(self, outputs: Tensor, targets: Tensor) -> Mapping[str, Tensor]:
+        """Of outputs ``(M, N, out_features)`` of ``M`` nets on the same ``N`` examples: what ``evaluate`` and
+        ``metrics`` say of each that is one number, ``loss`` first and the others by the alphabet, ``(M,)`` each."""
+        ...
+
+
+@runtime_checkable
 class Beginner(Protocol):
     """A task that compares with the net as it was before its first step."""
 

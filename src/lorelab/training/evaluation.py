@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ class Evaluation:
         self._metrics: MetricCollection | None = None
         self._device: torch.device | None = None
         self._losses: list[tuple[Tensor, int]] = []
+        self._taken: Mapping[str, float] | None = None
 
     def begin(self, device: torch.device) -> None:
         """Fresh metrics on ``device``."""
@@ -33,9 +34,16 @@ class Evaluation:
         assert self._metrics is not None
         self._losses.append((self.task.evaluate(net, batch, self._metrics), len(batch.inputs)))
 
+    def take(self, found: Mapping[str, float]) -> None:
+        """Instead of a pass: what was found of this net and others at once."""
+        self._taken = found
+
     def result(self, stage: Stage) -> tuple[dict[str, float], dict[str, float]]:
         """Scalar metrics, the loss among them, and, apart, vector-valued ones by class name: ``val/loss``,
         ``val/recall/cat``."""
+        if (taken := self._taken) is not None:
+            self._taken = None
+            return {f"{stage}/{name}": value for name, value in taken.items()}, {}
         assert self._metrics is not None
         losses = torch.stack([loss.detach() for loss, _ in self._losses]).cpu().double()  # not every device has float64
         sizes = torch.tensor([size for _, size in self._losses], dtype=torch.float64)

@@ -67,7 +67,7 @@ def _unfit(member: Member) -> str | None:
     """Why this run cannot be stacked with any other."""
     settings, learner, optimizer = member.settings, member.learner, _optimizer(member)
     foreign = [type(each).__name__ for each in member.callbacks if not _is_stackable(each)]
-    kind, layers = type(optimizer).__name__, list(learner.net.modules())
+    kind = type(optimizer).__name__
     reasons = {
         f"trainer.precision={settings.precision}, only 32-true is stacked": settings.precision != "32-true",
         "reproducible=strict promises the bits of the run alone; stacked, sums are taken in another order": (
@@ -86,9 +86,6 @@ def _unfit(member: Member) -> str | None:
         ),
         "its optimiser maximises": bool(optimizer.param_groups[0].get("maximize")),
         "parts of its net are frozen": not all(each.requires_grad for each in learner.net.parameters()),
-        "dropout on a GPU draws otherwise than its stacked form": (
-            member.device.type != "cpu" and any(isinstance(layer, nn.Dropout) and layer.p > 0 for layer in layers)
-        ),
     }
     return next((reason for reason, holds in reasons.items() if holds), None)
 

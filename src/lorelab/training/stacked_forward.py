@@ -26,7 +26,8 @@ class Forward(Protocol):
 class Draws:
     """Dropout masks, drawn for each member as ``torch.nn.Dropout`` draws them for that member's run alone.
 
-    PyTorch draws a mask on the CPU as ``bernoulli_(1 - p)`` over the layer's input, and none at ``p = 0``.
+    PyTorch draws a mask on the CPU as ``bernoulli_(1 - p)`` over the layer's input, on a GPU in a kernel of its own that
+    takes the default generator alone, and none at ``p = 0``.
     """
 
     def __init__(self, generators: Sequence[Generator], nets: Sequence[nn.Module]) -> None:
@@ -62,11 +63,27 @@ class Draws:
         rates = self.rates[name]
         if not any(rates):
             return x
-        mask = torch.ones_like(x, memory_format=torch.contiguous_format)
-        for part, rate, generator in zip(mask, rates, self.generators, strict=True):
-            if rate > 0:
-                part.bernoulli_(1 - rate, generator=generator).div_(1 - rate)
-        return x * mask
+        draw = _drawn_on_gpu if x.is_cuda else _drawn
+        ones = torch.ones(x.shape[1:], dtype=x.dtype, device=x.device)
+        mask = [draw(ones, *own) if own[0] > 0 else ones for own in zip(rates, self.generators, strict=True)]
+        return x * torch.stack(mask)
+
+
+def _drawn(ones: Tensor, rate: float, generator: Generator) -> Tensor:
+    return torch.empty_like(ones).bernoulli_(1 - rate, generator=generator).div_(1 - rate)
+
+
+def _drawn_on_gpu(ones: Tensor, rate: float, generator: Generator) -> Tensor:
+    """With the default generator in the state of the member's own, which goes on from there."""
+    default = torch.cuda.default_generators[ones.device.index]
+    before = default.initial_seed(), default.get_offset()
+    default.manual_seed(generator.initial_seed())
+    default.set_offset(generator.get_offset())
+    mask = nn.functional.dropout(ones, rate)
+    generator.set_offset(default.get_offset())
+    default.manual_seed(before[0])
+    default.set_offset(before[1])
+    return mask
 
 
 class _AllAtOnce(torch.autograd.Function):

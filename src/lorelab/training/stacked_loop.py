@@ -13,6 +13,7 @@ from lorelab.records import Batch, RunRecord
 from lorelab.training.interrupts import Signals
 from lorelab.training.progress import ProgressLine
 from lorelab.training.stacked_batches import StackedBatches
+from lorelab.training.stacked_evaluation import scores
 from lorelab.training.stacked_net import StackedNet
 from lorelab.training.stacked_optimizer import StackedOptimizer, clip
 from lorelab.training.stacked_seat import Seat
@@ -84,7 +85,8 @@ class StackedLoop:
             self._train_batch(batches, steps=last or (index + 1) % self.settings.accumulate_grad_batches == 0)
             if self._evaluates(last):
                 self._read_losses()
-                self._each(Seat.validate)
+                found = scores(self.task, self.live)
+                self._each(lambda seat: seat.validate(found.get(seat)))  # noqa: B023  called now
                 if not last and self.step < self.total:
                     self._finish([seat for seat in self.live if seat.trainer.should_stop], within=True)
             if self.step == self.total:

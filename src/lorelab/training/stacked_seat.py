@@ -124,14 +124,17 @@ class Seat:
         self._tell("on_train_epoch_end")
 
     @torch.no_grad()
-    def validate(self) -> None:
-        """May raise ``Diverged``, and whatever a callback raises."""
+    def validate(self, found: Mapping[str, float] | None = None) -> None:
+        """May raise ``Diverged``, and whatever a callback raises. ``found``: its metrics, where they are known."""
         learner = self.learner
         self._tell("on_validation_start")
         self._tell("on_validation_epoch_start")
-        learner.on_validation_epoch_start()
-        for index, batch in enumerate(self.member.data.val_dataloader()):
-            learner.validation_step(batch, index)
+        if found is not None:
+            learner.evaluation.take(found)
+        else:
+            learner.on_validation_epoch_start()
+            for index, batch in enumerate(self.member.data.val_dataloader()):
+                learner.validation_step(batch, index)
         self._tell("on_validation_epoch_end")
         learner.on_validation_epoch_end()
         self._tell("on_validation_end")

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lorelab.tasks.protocol import PerExample, Task
+from lorelab.tasks.protocol import PerExample, Scorer, Task
 
 
 class StackedTask:
@@ -22,8 +22,11 @@ class StackedTask:
             name: value.to(device)
             for name, value in _differing([getattr(task, "__dict__", {}) for task in tasks]).items()
         }
-        self.each = _each(self.first) if not self.constants else None
+        alike = not self.constants
+        self.each = self.first.each if alike and _speaks_for(self.first, PerExample, "each", "loss") else None
         """Losses of single examples, where members differ in nothing: then no ``vmap`` is needed for them."""
+        self.scores = self.first.scores if alike and _speaks_for(self.first, Scorer, "scores", "evaluate", "metrics") else None
+        """Metrics of all members at once, likewise."""
 
     def means(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Losses ``(M,)`` of all members from their outputs and targets ``(M, B, ...)``, where there is ``each``."""
@@ -43,12 +46,12 @@ class StackedTask:
         self.constants = {name: value[list(rows)] for name, value in self.constants.items()}
 
 
-def _each(task: Task) -> Callable[[Tensor, Tensor], Tensor] | None:
-    """None, too, if a subclass has another ``loss`` than the class that says how it comes about."""
-    if not isinstance(task, PerExample):
-        return None
-    loss, each = (next(kind for kind in type(task).__mro__ if name in vars(kind)) for name in ("loss", "each"))
-    return task.each if issubclass(each, loss) else None
+def _speaks_for(task: Task, seam: type, name: str, *of: str) -> bool:
+    """Whether ``task`` has ``name``, and no subclass has other methods ``of`` what the class that has it speaks."""
+    if not isinstance(task, seam):
+        return False
+    speaks, *spoken = (next(kind for kind in type(task).__mro__ if each in vars(kind)) for each in (name, *of))
+    return all(issubclass(speaks, kind) for kind in spoken)
 
 
 def _differing(attributes: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:

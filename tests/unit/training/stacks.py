@@ -2,6 +2,7 @@
 
 import io
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -32,6 +33,8 @@ from lorelab.training.settings import TrainerSettings
 from lorelab.training.stacked import Member, fit_stacked
 
 TRAIN, HELD = 37, 24
+ACCELERATOR = os.environ.get("LORELAB_TEST_ACCELERATOR", "cpu")
+"""What they train on; on a GPU by hand, see CONTRIBUTING.md."""
 QUIET = ProgressLine("quiet")
 
 
@@ -72,7 +75,7 @@ class Shaken:
         self.by = by
 
     def __call__(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
-        return inputs + self.by * torch.randn(inputs.shape, generator=generator)
+        return inputs + self.by * torch.randn(inputs.shape, generator=generator, device=inputs.device)
 
 
 class LastWeights(Callback):
@@ -111,7 +114,7 @@ class Case:
         net = self.net(input_shape=spec.input_shape, out_features=built.out_features)
         learner = Learner(net, built, partial(self.optimizer, lr=lr, **optimizer), self.schedule, spec.class_names)
         data = DataModule(self.splits, batch_size=10, seed=seed, augment=self.augment())
-        settings = TrainerSettings(**({"max_epochs": 3, "accelerator": "cpu", "log_every_n_steps": 3} | self.settings))
+        settings = TrainerSettings(**({"max_epochs": 3, "accelerator": ACCELERATOR, "log_every_n_steps": 3} | self.settings))
         start = RunStart(f"run-{seed}-{lr}", {}, {})
         callbacks = [LastWeights(), *self.callbacks()]
         return Member(learner, data, settings, MemoryTracker(), start, seed=seed, callbacks=callbacks)
