@@ -58,7 +58,15 @@ def sweep(folder: Path, way: Sequence[str], overrides: Sequence[str]) -> Sample:
     connect(uri)  # making MLflow's tables takes seconds, once for a store
     GlobalHydra.instance().clear()
     words = [
-        *("train", "-m", f"trainer.accelerator={ACCELERATOR}", f"trainer.threads={THREADS}", "progress=quiet", *overrides, *way),
+        *(
+            "train",
+            "-m",
+            f"trainer.accelerator={ACCELERATOR}",
+            f"trainer.threads={THREADS}",
+            "progress=quiet",
+            *overrides,
+            *way,
+        ),
         *(f"optimizer.lr={RATES}", f"seed={SEEDS}", f"paths.outputs={place}", f"tracker.uri={uri}"),
     ]
     before, sys.argv = sys.argv, ["lorelab", *words]

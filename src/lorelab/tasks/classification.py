@@ -215,7 +215,7 @@ def calibration_errors(confidence: Tensor, right: Tensor, bins: int) -> Tensor:
     """``MulticlassCalibrationError`` (l1) of many nets at once: ``(M,)`` from ``(M, N)``."""
     place = torch.bucketize(confidence, torch.linspace(0, 1, bins + 1, device=confidence.device), right=True) - 1
     gaps = torch.zeros(len(confidence), bins + 1, device=confidence.device, dtype=confidence.dtype)
-    return gaps.scatter_add_(1, place, right - confidence).abs().sum(1) / confidence.shape[1]
+    return gaps.scatter_add_(1, place, right.to(confidence.dtype) - confidence).abs().sum(1) / confidence.shape[1]
 
 
 def _logits(net: Net, inputs: Tensor) -> Tensor:

@@ -110,9 +110,9 @@ class Regression:
         many, own, true = values.shape[1], values * self.target_std, truths * self.target_std
         return {
             "loss": self._error(values, truths, reduction="none").mean(0),
-            "mae": mean_absolute_error(own, true, num_outputs=many),
-            "r2": r2_score(own, true, multioutput="raw_values"),
-            "rmse": mean_squared_error(own, true, squared=False, num_outputs=many),
+            "mae": mean_absolute_error(own, true, num_outputs=many).view(many),
+            "r2": r2_score(own, true, multioutput="raw_values").view(many),
+            "rmse": mean_squared_error(own, true, squared=False, num_outputs=many).view(many),
         }
 
     def judge(self, net: Net, train: Batch, held: Batch, stage: Stage) -> Mapping[str, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -17,7 +16,7 @@ _MOST = 2**25
 @torch.no_grad()
 def scores(task: StackedTask, seats: Sequence[Seat]) -> dict[Seat, Mapping[str, float]]:
     """The validation metrics of those of whom they can be found at once. Whoever is not among them, because of its
-    data, an error or a loss that is not finite, is left to its own validation."""
+    data or of a number that is not finite, is left to its own validation."""
     found: dict[Seat, Mapping[str, float]] = {}
     if task.scores is None:
         return found
@@ -25,8 +24,7 @@ def scores(task: StackedTask, seats: Sequence[Seat]) -> dict[Seat, Mapping[str, 
         each = len(alike[0].member.data.splits.val) * task.first.out_features
         size = max(1, _MOST // each)
         for first in range(0, len(alike), size):
-            with contextlib.suppress(Exception):  # whose fault it is, its own validation will tell
-                found |= _scores(task, alike[first : first + size])
+            found |= _scores(task, alike[first : first + size])
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -25,7 +25,9 @@ class StackedTask:
         alike = not self.constants
         self.each = self.first.each if alike and _speaks_for(self.first, PerExample, "each", "loss") else None
         """Losses of single examples, where members differ in nothing: then no ``vmap`` is needed for them."""
-        self.scores = self.first.scores if alike and _speaks_for(self.first, Scorer, "scores", "evaluate", "metrics") else None
+        self.scores = (
+            self.first.scores if alike and _speaks_for(self.first, Scorer, "scores", "evaluate", "metrics") else None
+        )
         """Metrics of all members at once, likewise."""
 
     def means(self, outputs: Tensor, targets: Tensor) -> Tensor:

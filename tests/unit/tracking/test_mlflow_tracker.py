@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 
 from lorelab.errors import StoreError
 from lorelab.records import DatasetRecord, RunRecord, RunStart, RunStatus
+from lorelab.tracking.mlflow_client import connect
 from lorelab.tracking.mlflow_store import MLflowStore
 from lorelab.tracking.mlflow_tracker import MLflowTracker
 
@@ -231,3 +232,11 @@ def test_a_row_that_another_process_wrote_first_is_no_failure() -> None:
 
     assert patiently(write, 3) == 3
     assert calls == [3, 3]
+
+
+def test_a_store_is_written_without_waiting_for_the_disk_but_ahead_of_its_changes(tmp_path: Path) -> None:
+    """What that gives up is the last moments before a power failure, not the store."""
+    client = connect(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    with client._tracking_client.store.engine.connect() as connection:
+        modes = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")]
+    assert modes == ["wal", 1]

@@ -58,6 +58,8 @@ _text = (_draw(9) * 2).long() % 5
 TABLE = splits_of(
     DataSpec("table", "table", (6,), "class", num_classes=3), _rows, (_rows[:, 0] > 0).long() + (_rows[:, 1] > 0)
 )
+OTHERWISE = splits_of(TABLE.spec, _rows.flip(0), ((_rows[:, 0] > 0).long() + (_rows[:, 1] > 0)).flip(0))
+"""The rows of ``TABLE``, split otherwise."""
 IMAGES = splits_of(DataSpec("images", "image", (1, 8, 8), "class", num_classes=3), _images, (_rows[:, 0] > 0).long())
 REAL = splits_of(DataSpec("real", "table", (6,), "real", target_std=2.0), _rows, _rows[:, 0] * 0.8 - _rows[:, 1])
 POINTS = splits_of(DataSpec("points", "points", (2,), "none"), _points, torch.zeros(len(_points)))
@@ -114,7 +116,9 @@ class Case:
         net = self.net(input_shape=spec.input_shape, out_features=built.out_features)
         learner = Learner(net, built, partial(self.optimizer, lr=lr, **optimizer), self.schedule, spec.class_names)
         data = DataModule(self.splits, batch_size=10, seed=seed, augment=self.augment())
-        settings = TrainerSettings(**({"max_epochs": 3, "accelerator": ACCELERATOR, "log_every_n_steps": 3} | self.settings))
+        settings = TrainerSettings(
+            **({"max_epochs": 3, "accelerator": ACCELERATOR, "log_every_n_steps": 3} | self.settings)
+        )
         start = RunStart(f"run-{seed}-{lr}", {}, {})
         callbacks = [LastWeights(), *self.callbacks()]
         return Member(learner, data, settings, MemoryTracker(), start, seed=seed, callbacks=callbacks)
