@@ -1,4 +1,5 @@
-"""Whole sweeps of 32 runs, eight learning rates by four seeds (on a GPU 64, by eight), four ways: one by one, by two workers, stacked, auto.
+"""Whole sweeps of 32 runs, eight learning rates by four seeds, four ways: one by one, by two workers, stacked, auto.
+On a GPU 64 runs, by eight seeds.
 
 Each is a ``lorelab train -m`` from its command line to its summary, in a store and a folder of its own: composing,
 checking, logging, checkpoints, evaluation and test included; and of the workers, their start. ``python -m
@@ -58,15 +59,8 @@ def sweep(folder: Path, way: Sequence[str], overrides: Sequence[str]) -> Sample:
     connect(uri)  # making MLflow's tables takes seconds, once for a store
     GlobalHydra.instance().clear()
     words = [
-        *(
-            "train",
-            "-m",
-            f"trainer.accelerator={ACCELERATOR}",
-            f"trainer.threads={THREADS}",
-            "progress=quiet",
-            *overrides,
-            *way,
-        ),
+        *("train", "-m", f"trainer.accelerator={ACCELERATOR}", f"trainer.threads={THREADS}", "progress=quiet"),
+        *(*overrides, *way),
         *(f"optimizer.lr={RATES}", f"seed={SEEDS}", f"paths.outputs={place}", f"tracker.uri={uri}"),
     ]
     before, sys.argv = sys.argv, ["lorelab", *words]

@@ -69,9 +69,9 @@ def connect(uri: str) -> MlflowClient:
 
 @cache
 def _write_without_waiting_for_the_disk() -> None:
-    """SQLite's advice for write-ahead mode: what is written survives the process that wrote it, however that ends, and a
-    power failure leaves the store whole, without its last moments. Waiting for the disk after each of the dozen writes
-    of a run took half of what MLflow costs a small one."""
+    """SQLite's advice for write-ahead mode: what is written survives the process that wrote it, however that ends, and
+    a power failure leaves the store whole, without its last moments. Waiting for the disk after each of the dozen
+    writes of a run took half of what MLflow costs a small one."""
     from sqlalchemy import Engine, event
 
     def connected(connection: Any, _record: Any) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from torch.optim import Optimizer
+
+if TYPE_CHECKING:
+    from lorelab.data.loading import DataModule
+    from lorelab.training.stacked_callbacks import Together
+    from lorelab.training.stacked_net import StackedNet
 
 SIGNS, COSINE = "mechanism/sign_changes", "mechanism/gradient_cosine"
 
@@ -23,7 +28,8 @@ class Mechanism(Callback):
     - ``mechanism/gradient_cosine``, in [−1, 1]: the cosine between the gradients of two successive steps, each of its
       own batch, before clipping. Steps whose gradient is zero count as 0.
 
-    A step costs one more forward pass over the examples. Draws no random numbers.
+    A step costs one more forward pass over the examples. Draws no random numbers. Members of a stack measure together
+    (``StackedMechanism``).
 
     Raises:
         ValueError: ``examples`` is below 1, or the net has no module called ``activation``.
@@ -41,11 +47,8 @@ class Mechanism(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Where the units are before the first step."""
-        if not _activations(pl_module.net):
-            raise ValueError(
-                f"Mechanism: {type(pl_module.net).__name__} has no module called activation; use another net, or "
-                "callbacks=none"
-            )
+        if reason := _unheard(pl_module.net):
+            raise ValueError(reason)
         self._signs, self._step = self._signs_of(trainer, pl_module), trainer.global_step
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
@@ -83,6 +86,24 @@ class Mechanism(Callback):
         self._sums, self._counts = dict(state_dict["sums"]), dict(state_dict["counts"])
         self._gradient = state_dict["gradient"] if len(state_dict["gradient"]) else None
 
+    @classmethod
+    def why_not_together(cls, callbacks: Sequence[Self], nets: Sequence[nn.Module]) -> str | None:
+        """They must ask about as many examples."""
+        if len({callback.examples for callback in callbacks}) > 1:
+            return "Mechanism's examples differ"
+        return next((reason for net in nets if (reason := _unheard(net))), None)
+
+    @classmethod
+    def together(cls, callbacks: Sequence[Self], net: StackedNet, data: Sequence[DataModule]) -> Together:
+        """All members' at once."""
+        from lorelab.training.stacked_mechanism import StackedMechanism  # which imports this module
+
+        return StackedMechanism(callbacks, net, data)
+
+    def take(self, sums: Mapping[str, Tensor], counts: Mapping[str, int]) -> None:
+        """What was measured so far, where it was measured for this run among others."""
+        self._sums, self._counts = dict(sums), dict(counts)
+
     def _add(self, name: str, value: Tensor) -> None:
         """On the device: reading a number would make a GPU wait."""
         self._sums[name] = self._sums[name].to(value.device) + value
@@ -95,12 +116,18 @@ class Mechanism(Callback):
         if inputs.is_floating_point():
             inputs = trainer.precision_plugin.convert_input(inputs)
         net, mode = learner.net, learner.net.training
-        with _heard(net) as found:
+        with heard(net) as found:
             net.eval()
             with trainer.precision_plugin.forward_context():
                 net(inputs.to(learner.device))
             net.train(mode)
         return torch.cat(found)
+
+
+def _unheard(net: nn.Module) -> str | None:
+    if _activations(net):
+        return None
+    return f"Mechanism: {type(net).__name__} has no module called activation; use another net, or callbacks=none"
 
 
 def _activations(net: nn.Module) -> list[nn.Module]:
@@ -109,11 +136,13 @@ def _activations(net: nn.Module) -> list[nn.Module]:
 
 
 @contextmanager
-def _heard(net: nn.Module) -> Iterator[list[Tensor]]:
+def heard(net: nn.Module, axes: int = 0) -> Iterator[list[Tensor]]:
+    """Within, a forward pass of ``net`` adds, layer by layer, whether the pre-activations are above zero; flat but for
+    the first ``axes``."""
     found: list[Tensor] = []
 
     def hear(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        found.append((inputs[0] > 0).flatten())
+        found.append((inputs[0] > 0).flatten(axes))
 
     handles = [module.register_forward_pre_hook(hear) for module in _activations(net)]
     try:

@@ -15,6 +15,7 @@ from lorelab.errors import LorelabError
 from lorelab.records import Batch
 from lorelab.seeds import derive_seed
 from lorelab.training.learner import Learner
+from lorelab.training.stacked_callbacks import joins, why_not_together
 from lorelab.training.stacked_loop import StackedLoop
 from lorelab.training.stacked_optimizer import STACKABLE, is_decoupled
 from lorelab.training.stacked_seat import Member
@@ -53,6 +54,9 @@ def why_not(members: Sequence[Member]) -> str | None:
     for what, of in _MUST_AGREE.items():
         if any(of(member) != of(members[0]) for member in members):
             return f"{what} differs"
+    callbacks, nets = [member.callbacks for member in members], [member.learner.net for member in members]
+    if reason := why_not_together(callbacks, nets):
+        return reason
     kinds = {(type(optimizer), is_decoupled(optimizer)) for optimizer in map(_optimizer, members)}
     if len(kinds) > 1:
         return "the optimiser differs"
@@ -91,11 +95,12 @@ def _unfit(member: Member) -> str | None:
 
 
 def _is_stackable(callback: Callback) -> bool:
-    return type(callback) is EarlyStopping or bool(getattr(callback, "stackable", False))
+    return type(callback) is EarlyStopping or joins(callback) or bool(getattr(callback, "stackable", False))
 
 
 def trial(loop: StackedLoop) -> str | None:
-    """Compares loss and gradients of every member on its first batch with those of the member alone.
+    """Compares loss and gradients of every member on its first batch with those of the member alone, and lets callbacks
+    that act together begin.
 
     Leaves no trace: neither in the nets' statistics nor in what will be drawn. Returns what failed or differs.
     """
@@ -109,6 +114,8 @@ def trial(loop: StackedLoop) -> str | None:
         alone = [_alone(member, batch) for member, batch in zip(members, own, strict=True)]
         losses = net.losses(loop.task, batch, shared=shared)
         gradients = net.gradients(losses)
+        for each in loop.together:
+            each.begin()
     except Exception as error:  # whatever a net or a loss does that cannot be mapped
         return f"net or loss cannot be stacked: {(str(error) or type(error).__name__).splitlines()[0]}"
     finally:

@@ -26,8 +26,8 @@ class Forward(Protocol):
 class Draws:
     """Dropout masks, drawn for each member as ``torch.nn.Dropout`` draws them for that member's run alone.
 
-    PyTorch draws a mask on the CPU as ``bernoulli_(1 - p)`` over the layer's input, on a GPU in a kernel of its own that
-    takes the default generator alone, and none at ``p = 0``.
+    PyTorch draws a mask on the CPU as ``bernoulli_(1 - p)`` over the layer's input, on a GPU in a kernel of its own
+    that takes the default generator alone, and none at ``p = 0``.
     """
 
     def __init__(self, generators: Sequence[Generator], nets: Sequence[nn.Module]) -> None:
@@ -128,8 +128,9 @@ def masked(net: nn.Module, draws: Draws) -> nn.Module:
     return net
 
 
-def forward_of(net: nn.Module, draws: Draws) -> Forward | None:
-    """The forward pass of ``net`` written out for all members, or None where there is none but ``vmap``'s own."""
+def forward_of(net: nn.Module, draws: Draws | None) -> Forward | None:
+    """The forward pass of ``net`` written out for all members, or None where there is none but ``vmap``'s own.
+    ``draws``: None in eval mode, where nothing is dropped."""
     if type(net) is not MLP or type(net.head) not in (nn.Linear, MLPHead):
         return None
     head: Any = net.head
@@ -148,7 +149,8 @@ def forward_of(net: nn.Module, draws: Draws) -> Forward | None:
             weight = next(left)
             x = torch.baddbmm(next(left).unsqueeze(2), weight, x) if bias else torch.bmm(weight, x)
             x = x if activation is None else activation(x)
-            x = draws.drop_all("dropout", x.transpose(1, 2)).transpose(1, 2) if place < hidden else x
+            if draws is not None and place < hidden:
+                x = draws.drop_all("dropout", x.transpose(1, 2)).transpose(1, 2)
         return x.transpose(1, 2)
 
     return forward

@@ -13,6 +13,7 @@ from lorelab.records import Batch, RunRecord
 from lorelab.training.interrupts import Signals
 from lorelab.training.progress import ProgressLine
 from lorelab.training.stacked_batches import StackedBatches
+from lorelab.training.stacked_callbacks import together
 from lorelab.training.stacked_evaluation import scores
 from lorelab.training.stacked_net import StackedNet
 from lorelab.training.stacked_optimizer import StackedOptimizer, clip
@@ -43,6 +44,8 @@ class StackedLoop:
             self.total,
             self.net.flat,
         )
+        callbacks, data = [seat.trainer.callbacks for seat in seats], [seat.member.data for seat in seats]
+        self.together = together(callbacks, self.net, data)
         limits = [seat.member.settings.gradient_clip_val for seat in seats]
         self._limits = torch.tensor([[float("inf") if limit is None else limit] for limit in limits])
         self._gradients: Tensor | None = None
@@ -52,6 +55,8 @@ class StackedLoop:
     def run(self) -> None:
         """From the first step to the last member's end."""
         self._clock = time.perf_counter()
+        for each in self.together:
+            each.begin()
         self._each(Seat.begin)
         while self.live:
             self._train_epoch()
@@ -85,6 +90,7 @@ class StackedLoop:
             self._train_batch(batches, steps=last or (index + 1) % self.settings.accumulate_grad_batches == 0)
             if self._evaluates(last):
                 self._read_losses()
+                self._settle()
                 found = scores(self.task, self.live)
                 self._each(lambda seat: seat.validate(found.get(seat)))  # noqa: B023  called now
                 if not last and self.step < self.total:
@@ -107,12 +113,16 @@ class StackedLoop:
         found = self.net.gradients(losses / self.settings.accumulate_grad_batches)
         self._gradients = found if self._gradients is None else self._gradients.add_(found)
         if steps:
+            for each in self.together:
+                each.before_step(self._gradients)
             if self._limits.isfinite().any():
                 algorithm = self.settings.gradient_clip_algorithm
                 self._gradients = clip(self._gradients, self._limits.to(self.net.device), algorithm)
             self.optimizer.step(self.net.flat, self._gradients, self.step)
             self._gradients = None
             self.step += 1
+            for each in self.together:
+                each.after_step()
         gone = [self.live[row] for row in leaving]
         for seat in self.live:
             if steps and seat not in gone:
@@ -148,8 +158,13 @@ class StackedLoop:
         """Lets these go; ``within`` an epoch, they have not ended it yet."""
         if within:
             self._each(Seat.end_epoch, seats)
+        self._settle()  # an evaluation may still be due
         self._each(Seat.finish, [seat for seat in seats if seat in self.live])
         self._drop([seat for seat in seats if seat in self.live])
+
+    def _settle(self) -> None:
+        for each in self.together:
+            each.settle()
 
     def _each(self, action: Callable[[Seat], None], seats: Sequence[Seat] | None = None) -> None:
         """Does it with each member, on its own account; those that it ends leave."""
@@ -188,6 +203,8 @@ class StackedLoop:
         self.net.keep(rows)
         self.task.keep(rows)
         self.batches.keep(rows)
+        for each in self.together:
+            each.keep(rows)
         self.optimizer.keep(rows, self.net.flat)
         self._limits = self._limits[rows]
         self._losses = [losses[rows] for losses in self._losses]

@@ -41,6 +41,11 @@ class StackedNet:
         self._called = _Called(masked(template, self.draws))
         self._bind()
 
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """All parameters and buffers by name, each ``(M, ...)``."""
+        return dict(zip(self.names, self.leaves, strict=True)) | self.buffers
+
     def losses(self, task: StackedTask, batch: Batch, *, shared: bool) -> Tensor:
         """Training loss of every member, ``(M,)``, ready for ``gradients``; draws dropout masks and updates the
         running statistics. ``batch``: the members' own, ``(M, B, ...)``, or one for all if ``shared``."""
@@ -48,8 +53,8 @@ class StackedNet:
             inputs, targets = batch
             if shared:
                 inputs, targets = (whole.expand(len(self.nets), *whole.shape) for whole in (inputs, targets))
-            return task.means(self._forward("forward", self._leaves, inputs), targets)
-        mapped = {} if self._forward else dict(zip(self.names, self._leaves, strict=True)) | self.buffers
+            return task.means(self._forward("forward", self.leaves, inputs), targets)
+        mapped = {} if self._forward else self.tensors
 
         def one(row: Tensor, tensors: Any, constants: Any, inputs: Tensor, targets: Tensor) -> Tensor:
             net = _Member(self, row, tensors)
@@ -62,7 +67,7 @@ class StackedNet:
 
     def gradients(self, losses: Tensor) -> Tensor:
         """Of each member's loss by its own parameters, ``(M, P)``."""
-        found = torch.autograd.grad(losses.sum(), self._leaves)
+        found = torch.autograd.grad(losses.sum(), self.leaves)
         return torch.cat([part.reshape(len(self.nets), -1) for part in found], dim=1)
 
     def keep(self, rows: Sequence[int]) -> None:
@@ -83,7 +88,7 @@ class StackedNet:
         views = [
             part.unflatten(1, shape) if shape else part[:, 0] for part, shape in zip(parts, self.shapes, strict=True)
         ]
-        self._leaves = [view.detach().requires_grad_() for view in views]
+        self.leaves = [view.detach().requires_grad_() for view in views]
         for row, net in enumerate(self.nets):
             for parameter, view in zip(net.parameters(), views, strict=True):
                 parameter.data = view[row]
@@ -119,7 +124,7 @@ class _Member:
         stack = self.stack
         if stack._forward is not None:
             forward = stack._forward
-            return at_once(self.row, inputs, lambda whole: forward(method, stack._leaves, whole))
+            return at_once(self.row, inputs, lambda whole: forward(method, stack.leaves, whole))
         with stack.draws.of(self.row):
             named = {f"net.{name}": value for name, value in self.tensors.items()}
             out: Tensor = functional_call(stack._called, named, (method, inputs))

@@ -22,6 +22,7 @@ from lorelab.training.interrupts import Signals
 from lorelab.training.learner import Learner
 from lorelab.training.opened import OpenRun
 from lorelab.training.settings import TrainerSettings
+from lorelab.training.stacked_callbacks import joins
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +111,9 @@ class Seat:
         for callback in self.trainer.callbacks:
             callback.setup(self.trainer, self.learner, "fit")
         self._tell("on_fit_start")
-        self._tell("on_train_start")
+        for callback in self.trainer.callbacks:
+            if not joins(callback):  # else begun with those of the others, as a part of the stack
+                callback.on_train_start(self.trainer, self.learner)
 
     def begin_epoch(self, epoch: int) -> None:
         """Before its first batch."""

@@ -22,12 +22,11 @@ class StackedTask:
             name: value.to(device)
             for name, value in _differing([getattr(task, "__dict__", {}) for task in tasks]).items()
         }
-        alike = not self.constants
-        self.each = self.first.each if alike and _speaks_for(self.first, PerExample, "each", "loss") else None
+        first, alike = self.first, not self.constants
+        self.each = first.each if alike and isinstance(first, PerExample) and _is_own(first, "each", "loss") else None
         """Losses of single examples, where members differ in nothing: then no ``vmap`` is needed for them."""
-        self.scores = (
-            self.first.scores if alike and _speaks_for(self.first, Scorer, "scores", "evaluate", "metrics") else None
-        )
+        scores = first.scores if alike and isinstance(first, Scorer) else None
+        self.scores = scores if scores and _is_own(first, "scores", "evaluate", "metrics") else None
         """Metrics of all members at once, likewise."""
 
     def means(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -48,10 +47,8 @@ class StackedTask:
         self.constants = {name: value[list(rows)] for name, value in self.constants.items()}
 
 
-def _speaks_for(task: Task, seam: type, name: str, *of: str) -> bool:
-    """Whether ``task`` has ``name``, and no subclass has other methods ``of`` what the class that has it speaks."""
-    if not isinstance(task, seam):
-        return False
+def _is_own(task: Task, name: str, *of: str) -> bool:
+    """Whether no subclass has other methods ``of`` which ``name`` speaks than the class that has ``name``."""
     speaks, *spoken = (next(kind for kind in type(task).__mro__ if each in vars(kind)) for each in (name, *of))
     return all(issubclass(speaks, kind) for kind in spoken)
 
