@@ -12,7 +12,7 @@ from lorelab.cli.stacked import Stacker
 from lorelab.config.stacking import why_not
 from lorelab.sweeps.choice import RUN_SECONDS, Choice, Measured, Way, choose
 from lorelab.sweeps.local import Composer, Job, composed
-from lorelab.sweeps.timing import step_alone, step_stacked, work
+from lorelab.sweeps.timing import crowding, evaluation_stacked, step_alone, step_stacked, work
 from lorelab.sweeps.workers import crew_size
 from lorelab.training.stacked import Member
 
@@ -92,17 +92,19 @@ class Chooser:
         alone = worker = step_alone(member)
         if self._workers > 1:
             worker = step_alone(member, max(1, (os.cpu_count() or 1) // self._workers))
-        stacked = None
+        todo = work(member)
+        stacked, evaluation = None, todo.evaluation
         if len(members) > 1:
             try:
-                stacked = step_stacked(members, size)
+                stacked, evaluation = step_stacked(members, size), evaluation_stacked(members)
             except Exception as reason:  # whatever a net or a loss does that cannot be mapped
                 self.say(
                     f"auto: {len(members)} runs cannot be stacked: {(str(reason) or repr(reason)).splitlines()[0]}"
                 )
-        todo = work(member)
-        beside = RUN_SECONDS + todo.evaluations * todo.evaluation
-        return Measured(todo.steps, alone, worker, stacked, beside, size)
+        beside = RUN_SECONDS + todo.evaluating
+        saved = todo.evaluations * (todo.evaluation - evaluation)
+        crowd = crowding(self._workers) if self._workers > 1 else 1.0
+        return Measured(todo.steps, alone, worker, stacked, beside, size, beside - saved, crowd)
 
 
 def _workers(job: Job) -> int:

@@ -42,6 +42,10 @@ class Measured:
     """All of a run that is not a step: evaluations, opening and closing."""
     size: int = 1
     """Members of that stack."""
+    beside_stacked: float | None = None
+    """The same of a member of a stack, some of whose evaluations are made at once; None: as ``beside``."""
+    crowding: float = 1.0
+    """Times as long as alone that all takes while every worker works."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +66,13 @@ class Choice:
 def choose(measured: Measured, runs: int, workers: int) -> Choice:
     """How to train ``runs`` runs of one kind; ``workers``: how many processes there would be, 1 for none."""
     alone = measured.steps * measured.alone + measured.beside
+    beside = measured.beside if measured.beside_stacked is None else measured.beside_stacked
     expected, stacks = {Way.PLAIN: runs * alone}, -(-runs // measured.size)
     if measured.stacked is not None and runs > 1:
-        expected[Way.STACKED] = stacks * measured.steps * measured.stacked + runs * measured.beside
+        expected[Way.STACKED] = stacks * measured.steps * measured.stacked + runs * beside
     if workers > 1 and runs > 1:
-        rounds = -(-runs // workers)
-        expected[Way.WORKERS] = START_SECONDS + rounds * (measured.steps * measured.worker + measured.beside)
+        each = measured.crowding * (measured.steps * measured.worker + measured.beside)
+        expected[Way.WORKERS] = START_SECONDS + -(-runs // workers) * each
     risky = expected.get(Way.STACKED, 0.0) / stacks > AT_RISK_SECONDS
     best = min((way for way in expected if not (risky and way is Way.STACKED)), key=lambda way: expected[way])
     return Choice(best if expected[best] < _WORTH * expected[Way.PLAIN] else Way.PLAIN, expected, risky)

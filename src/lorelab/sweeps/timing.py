@@ -8,8 +8,10 @@ import math
 import statistics
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -22,8 +24,10 @@ from lorelab.training.learner import Diverged
 from lorelab.training.no_trace import no_trace
 from lorelab.training.progress import ProgressLine
 from lorelab.training.stacked import Member
+from lorelab.training.stacked_evaluation import scores
 from lorelab.training.stacked_loop import StackedLoop
 from lorelab.training.stacked_seat import Seat
+from lorelab.training.stacked_task import StackedTask
 
 STEPS, SECONDS = 12, 0.6
 """A measurement ends after so many steps, or so many seconds and three steps."""
@@ -38,10 +42,17 @@ class Work:
 
     steps: int
     """Of the optimiser."""
-    evaluations: float
-    """Passes over the validation split; a test counts as as many as its split is longer."""
+    evaluations: int
+    """Passes over the validation split."""
+    test: float
+    """How many of those a test is as long as."""
     evaluation: float
     """Seconds of one."""
+
+    @property
+    def evaluating(self) -> float:
+        """Seconds of all."""
+        return (self.evaluations + self.test) * self.evaluation
 
 
 def work(member: Member) -> Work:
@@ -53,17 +64,52 @@ def work(member: Member) -> Work:
     test = len(splits.test) / len(splits.val) if settings.test else 0.0
     with no_trace():
         seat = Seat(_copy(member))
-        evaluation = _evaluated(seat)
-        if evaluation < _LONG:  # the first one of a process pays for what is loaded lazily
-            evaluation = _evaluated(seat)
-    return Work(steps, max(1, math.ceil(done / every)) + test, evaluation)
+        evaluation = _evaluated([seat])
+    return Work(steps, max(1, math.ceil(done / every)), test, evaluation)
 
 
-def _evaluated(seat: Seat) -> float:
-    begun = time.perf_counter()
-    with suppress(Diverged):
-        seat.validate()
-    return time.perf_counter() - begun
+def evaluation_stacked(members: Sequence[Member]) -> float:
+    """Seconds that an evaluation of ``members`` as one takes, for each of them."""
+    with no_trace():
+        loop = StackedLoop([Seat(_copy(member)) for member in members], Signals(), ProgressLine("quiet"))
+        return _evaluated(loop.live, loop.task) / len(members)
+
+
+def _evaluated(seats: Sequence[Seat], task: StackedTask | None = None) -> float:
+    """The first one of a process pays for what is loaded lazily: another one counts, unless that takes too long."""
+    found = _LONG
+    for _ in range(2):
+        begun = time.perf_counter()
+        known = {} if task is None else scores(task, seats)
+        for seat in seats:
+            with suppress(Diverged):
+                seat.validate(known.get(seat))
+        found = time.perf_counter() - begun
+        if found >= _LONG:
+            break
+    return found
+
+
+@cache
+def crowding(workers: int) -> float:
+    """Times as long as alone that arithmetic takes while ``workers`` threads of this process do the same: 1 where each
+    has a core of its own, more where cores are virtual or others work on them, at most ``workers``."""
+    matrix, threads = torch.ones(256, 256), torch.get_num_threads()
+
+    def multiply(_: int) -> float:
+        torch.set_num_threads(1)
+        begun = time.perf_counter()
+        for _ in range(25):
+            matrix @ matrix
+        return time.perf_counter() - begun
+
+    try:
+        alone = statistics.median(map(multiply, range(4)))
+        with ThreadPoolExecutor(workers) as pool:
+            together = statistics.median(pool.map(multiply, range(4 * workers)))
+    finally:
+        torch.set_num_threads(threads)
+    return min(max(1.0, together / alone), float(workers))
 
 
 def step_alone(member: Member, threads: int | None = None) -> float:

@@ -86,6 +86,8 @@ class Learner(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The factory's optimiser; schedules other than constant as a factor on its rate, step by step."""
+        if self.device.type == "cpu":
+            channels_last(self.net)
         optimizer = self.make_optimizer(self.net.parameters())
         if isinstance(self.schedule, Constant):
             return optimizer
@@ -216,3 +218,11 @@ class Learner(LightningModule):
         held = self.trainer.datamodule.held(split)
         whole: Batch = self.trainer.precision_plugin.convert_input(Batch(held.inputs, held.targets))
         return whole
+
+
+def channels_last(net: nn.Module) -> None:
+    """Lays the filters of convolutions out with their channels last, and so all that passes them: on a CPU, a step then
+    takes 0.7 of the time (``benchmarks.options``)."""
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.to(memory_format=torch.channels_last)

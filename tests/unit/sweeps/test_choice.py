@@ -51,3 +51,11 @@ def test_a_stack_that_would_go_on_for_long_without_checkpoints_is_not_chosen() -
     minutes = choose(replace(SMALL, steps=200_000), runs=32, workers=2)
     assert minutes.way is Way.STACKED
     assert "without" not in str(minutes)
+
+
+def test_members_of_a_stack_may_cost_less_beside_their_steps_and_workers_more_in_a_crowd() -> None:
+    measured = replace(SMALL, beside_stacked=0.2, crowding=1.4)
+    found, before = choose(measured, runs=32, workers=2).expected, choose(SMALL, runs=32, workers=2).expected
+    assert found[Way.PLAIN] == before[Way.PLAIN]
+    assert found[Way.STACKED] == pytest.approx(4 + 32 * 0.2)
+    assert found[Way.WORKERS] - START_SECONDS == pytest.approx(1.4 * (before[Way.WORKERS] - START_SECONDS))
