@@ -10,10 +10,11 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from lorelab.data.builtin import digits
 from lorelab.data.loading import DataModule
+from lorelab.nets.convnet import ConvNet
 from lorelab.nets.mlp import MLP
 from lorelab.tasks.classification import Classification
 from lorelab.training.best import Best
-from lorelab.training.learner import Diverged, Learner
+from lorelab.training.learner import Diverged, Learner, channels_last
 from lorelab.training.schedules import Cosine
 
 
@@ -99,3 +100,16 @@ def test_a_monitor_that_is_not_measured_is_named(splits) -> None:
     learner.task.monitor = "val/nothing"
     with pytest.raises(KeyError, match="val/nothing"):
         trainer_of().fit(learner, datamodule=DataModule(splits, batch_size=32))
+
+
+def test_filters_lie_with_their_channels_last_and_are_the_same_filters() -> None:
+    torch.manual_seed(0)
+    net = ConvNet((3, 8, 8), 10, torch.nn.Linear, channels=(4, 8), width=16)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    channels_last(net)
+    filters = [layer.weight for layer in net.modules() if isinstance(layer, torch.nn.Conv2d)]
+    assert filters
+    assert all(each.is_contiguous(memory_format=torch.channels_last) for each in filters)
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    images = torch.randn(5, 3, 8, 8)
+    torch.testing.assert_close(net(images), torch.func.functional_call(net, before, (images,)))
