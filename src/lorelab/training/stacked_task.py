@@ -23,7 +23,7 @@ class StackedTask:
             for name, value in _differing([getattr(task, "__dict__", {}) for task in tasks]).items()
         }
         self.each = _each(self.first) if not self.constants else None
-        """Losses of single examples, where members differ in nothing: then no ``vmap`` is needed for them."""
+        """Losses of single examples or positions, where members differ in nothing: these need no ``vmap``."""
 
     def means(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Losses ``(M,)`` of all members from their outputs and targets ``(M, B, ...)``, where there is ``each``."""
