@@ -13,7 +13,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lorelab.records import Batch
 from lorelab.seeds import derive_seed
-from lorelab.training.stacked_forward import Draws, Forward, at_once, forward_of, masked
+from lorelab.training.stacked_draws import Draws, at_once, masked
+from lorelab.training.stacked_forward import Forward, forward_of
 from lorelab.training.stacked_task import StackedTask
 
 
@@ -48,8 +49,8 @@ class StackedNet:
             inputs, targets = batch
             if shared:
                 inputs, targets = (whole.expand(len(self.nets), *whole.shape) for whole in (inputs, targets))
-            return task.means(self._forward("forward", self._leaves, inputs), targets)
-        mapped = {} if self._forward else dict(zip(self.names, self._leaves, strict=True)) | self.buffers
+            return task.means(self._forward("forward", self._tensors, inputs), targets)
+        mapped = {} if self._forward else self._tensors
 
         def one(row: Tensor, tensors: Any, constants: Any, inputs: Tensor, targets: Tensor) -> Tensor:
             net = _Member(self, row, tensors)
@@ -84,6 +85,7 @@ class StackedNet:
             part.unflatten(1, shape) if shape else part[:, 0] for part, shape in zip(parts, self.shapes, strict=True)
         ]
         self._leaves = [view.detach().requires_grad_() for view in views]
+        self._tensors = dict(zip(self.names, self._leaves, strict=True)) | self.buffers
         for row, net in enumerate(self.nets):
             for parameter, view in zip(net.parameters(), views, strict=True):
                 parameter.data = view[row]
@@ -119,7 +121,7 @@ class _Member:
         stack = self.stack
         if stack._forward is not None:
             forward = stack._forward
-            return at_once(self.row, inputs, lambda whole: forward(method, stack._leaves, whole))
+            return at_once(self.row, inputs, lambda whole: forward(method, stack._tensors, whole))
         with stack.draws.of(self.row):
             named = {f"net.{name}": value for name, value in self.tensors.items()}
             out: Tensor = functional_call(stack._called, named, (method, inputs))
