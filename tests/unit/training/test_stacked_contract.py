@@ -58,8 +58,10 @@ _text_net = {"layers": 1, "heads": 2, "width": 8}
 NETS = {
     "mlp": CLASSIFY,
     "mlp-dropout": with_(CLASSIFY, net=DROPOUT_NET, augment=Shaken),
+    # No relu: the cosine of a single live feature has no gradient but rounding, which some optimisers blow up.
     "mlp-cosine": with_(
-        CLASSIFY, net=partial(MLP, head=partial(CosineHead, learn_temperature=True), width=8, dropout=0.2)
+        CLASSIFY,
+        net=partial(MLP, head=partial(CosineHead, learn_temperature=True), width=8, dropout=0.2, activation="tanh"),
     ),
     "mlp-prejudiced": with_(CLASSIFY, net=partial(MLP, head=PrejudicedHead, width=8)),
     "linear": with_(CLASSIFY, net=partial(MLP, head=partial(nn.Linear, bias=False), depth=0)),
