@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -79,6 +79,11 @@ class LanguageModel:
     def loss(self, net: Net, batch: Batch) -> Tensor:
         """Mean cross-entropy over ``B × T`` positions in nats, shape ``()``."""
         return _nats(_logits(net, batch.inputs), batch.targets).mean()
+
+    @property
+    def each(self) -> Callable[[Tensor, Tensor], Tensor]:
+        """Of single positions."""
+        return lambda outputs, targets: _nats(precise(outputs), targets)
 
     def evaluate(self, net: Net, batch: Batch, metrics: MetricCollection) -> Tensor:
         """Updates ``metrics`` and returns the mean cross-entropy in nats, shape ``()``."""

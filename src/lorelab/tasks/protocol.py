@@ -76,12 +76,13 @@ class Illustrator(Protocol):
 
 @runtime_checkable
 class PerExample(Protocol):
-    """A task whose loss is a mean over examples: the losses of many nets' outputs can be found at once."""
+    """A task whose loss is a mean over examples, or over their positions: the losses of many nets' outputs can be found
+    at once."""
 
     @property
     def each(self) -> Callable[[Tensor, Tensor], Tensor] | None:
         """Takes outputs ``(N, out_features)`` and targets ``(N, ...)``; gives the losses ``(N,)`` whose mean ``loss``
-        is. None where the options make it another thing."""
+        is; for text ``(N, T, out_features)`` to ``(N, T)``. None where the options make it another thing."""
         ...
 
 

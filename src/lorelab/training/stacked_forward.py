@@ -1,156 +1,121 @@
-"""What stacked nets do differently from one net: dropout masks from each member's own generator, and the multilayer
-perceptron as products of batched matrices."""
+"""Forward passes written out for all members at once, as products of batched matrices: without ``vmap``."""
 
 from __future__ import annotations
 
-import contextlib
-import itertools
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Protocol
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-from lorelab.nets.heads import MLPHead
+from lorelab.nets.charmlp import CharMLP
+from lorelab.nets.heads import CosineHead, MLPHead, PrejudicedHead
 from lorelab.nets.mlp import MLP
+from lorelab.training.stacked_draws import Draws
+
+Tensors = Mapping[str, Tensor]
+"""Parameters and buffers of all members ``(M, ...)``, by the names that they have in the net."""
+Layer = Callable[[Tensors, Tensor], Tensor]
+"""All members' inputs ``(M, N, F)`` to their outputs ``(M, N, K)``."""
 
 
 class Forward(Protocol):
     """A net's ``forward`` and ``features`` for all members at once."""
 
-    def __call__(self, method: str, parameters: Sequence[Tensor], inputs: Tensor) -> Tensor:
-        """``parameters``, in the net's order, and ``inputs``: of all members, ``(M, ...)``."""
+    def __call__(self, method: str, tensors: Tensors, inputs: Tensor) -> Tensor:
+        """``inputs``: of all members, ``(M, ...)``."""
         ...
-
-
-class Draws:
-    """Dropout masks, drawn for each member as ``torch.nn.Dropout`` draws them for that member's run alone.
-
-    PyTorch draws a mask on the CPU as ``bernoulli_(1 - p)`` over the layer's input, on a GPU in a kernel of its own
-    that takes the default generator alone, and none at ``p = 0``.
-    """
-
-    def __init__(self, generators: Sequence[Generator], nets: Sequence[nn.Module]) -> None:
-        self.generators = list(generators)
-        layers = [[layer for layer in net.named_modules() if type(layer[1]) is nn.Dropout] for net in nets]
-        self.rates: dict[str, list[float]] = {}
-        """By the name of the dropout layer, one for each member."""
-        for name, layer in itertools.chain(*layers):
-            self.rates.setdefault(name, []).append(float(layer.p))
-        self._row: Tensor | None = None
-
-    def keep(self, rows: Sequence[int]) -> None:
-        """Only these members draw on."""
-        self.generators = [self.generators[row] for row in rows]
-        self.rates = {name: [values[row] for row in rows] for name, values in self.rates.items()}
-
-    @contextlib.contextmanager
-    def of(self, row: Tensor) -> Iterator[None]:
-        """Within, layers made by ``masked`` know for whom they draw: ``row`` is mapped over all members."""
-        self._row = row
-        try:
-            yield
-        finally:
-            self._row = None
-
-    def drop(self, name: str, x: Tensor) -> Tensor:
-        """Within ``vmap`` and ``of``: one member's input of the layer ``name``."""
-        assert self._row is not None
-        return at_once(self._row, x, lambda whole: self.drop_all(name, whole))
-
-    def drop_all(self, name: str, x: Tensor) -> Tensor:
-        """All members' inputs ``(M, ...)`` of the layer ``name``."""
-        rates = self.rates[name]
-        if not any(rates):
-            return x
-        draw = _drawn_on_gpu if x.is_cuda else _drawn
-        ones = torch.ones(x.shape[1:], dtype=x.dtype, device=x.device)
-        mask = [draw(ones, *own) if own[0] > 0 else ones for own in zip(rates, self.generators, strict=True)]
-        return x * torch.stack(mask)
-
-
-def _drawn(ones: Tensor, rate: float, generator: Generator) -> Tensor:
-    return torch.empty_like(ones).bernoulli_(1 - rate, generator=generator).div_(1 - rate)
-
-
-def _drawn_on_gpu(ones: Tensor, rate: float, generator: Generator) -> Tensor:
-    """With the default generator in the state of the member's own, which goes on from there."""
-    default = torch.cuda.default_generators[ones.device.index]
-    before = default.initial_seed(), default.get_offset()
-    default.manual_seed(generator.initial_seed())
-    default.set_offset(generator.get_offset())
-    mask = nn.functional.dropout(ones, rate)
-    generator.set_offset(default.get_offset())
-    default.manual_seed(before[0])
-    default.set_offset(before[1])
-    return mask
-
-
-class _AllAtOnce(torch.autograd.Function):
-    """Leaves ``vmap`` for a moment: hands a function the tensor of all members ``(M, ...)``."""
-
-    @staticmethod
-    def forward(*_: Any) -> Any:
-        raise NotImplementedError("only within vmap")
-
-    @staticmethod
-    def setup_context(*_: Any) -> None:
-        pass
-
-    @staticmethod
-    def vmap(info: Any, in_dims: Any, row: Tensor, x: Tensor, function: Any) -> tuple[Tensor, int]:
-        whole = x.expand(info.batch_size, *x.shape) if in_dims[1] is None else x.movedim(in_dims[1], 0)
-        return function(whole), 0
-
-
-def at_once(row: Tensor, x: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
-    """Within ``vmap``: hands ``function`` the ``x`` of all members ``(M, ...)``; ``row`` is mapped over them."""
-    out: Tensor = _AllAtOnce.apply(row, x, function)
-    return out
-
-
-class _Dropped(nn.Module):
-    """Stands where a dropout layer was."""
-
-    def __init__(self, draws: Draws, name: str) -> None:
-        super().__init__()
-        self.draws, self.name = draws, name
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.draws.drop(self.name, x)
-
-
-def masked(net: nn.Module, draws: Draws) -> nn.Module:
-    """``net`` with every ``nn.Dropout`` replaced, in place, by one that draws from ``draws``."""
-    for name in draws.rates:
-        parent, _, child = name.rpartition(".")
-        setattr(net.get_submodule(parent), child, _Dropped(draws, name))
-    return net
 
 
 def forward_of(net: nn.Module, draws: Draws | None) -> Forward | None:
     """The forward pass of ``net`` written out for all members, or None where there is none but ``vmap``'s own.
-    ``draws``: None in eval mode, where nothing is dropped."""
-    if type(net) is not MLP or type(net.head) not in (nn.Linear, MLPHead):
+    ``draws``: of dropout masks; None in evaluation."""
+    if type(net) is MLP:
+        # Examples last: then the gradients of the weights come out as the weights lie in memory.
+        linear = partial(_linear, examples_last=True)
+        products = [linear(f"layers.{place}") for place in range(len(net.layers))]
+    elif type(net) is CharMLP:
+        # Examples first, as embeddings and losses have them: there are many positions and many characters to turn over.
+        linear = partial(_linear, examples_last=False)
+        products = [_embedded(net), *(linear(f"layers.{place}") for place in range(1, len(net.layers)))]
+    else:
         return None
-    head: Any = net.head
-    after: list[nn.Module | None] = [net.activation for _ in net.layers]
-    linears = [*net.layers, head] if isinstance(head, nn.Linear) else [*net.layers, head.hidden, head.output]
-    after += [None] if isinstance(head, nn.Linear) else [head.activation, None]
-    biased = [layer.bias is not None for layer in linears]
-    hidden = len(net.layers)
+    head = _head(net.head, linear)
+    if head is None:
+        return None
+    activation, per_position = net.activation, type(net) is CharMLP
 
-    def forward(method: str, parameters: Sequence[Tensor], inputs: Tensor) -> Tensor:
-        left = iter(parameters)
-        # Examples last, ``(M, F, B)``: then the gradients of the weights come out as the weights lie in memory.
-        x = inputs.flatten(2).transpose(1, 2)
-        depth = hidden if method == "features" else len(linears)
-        for place, (bias, activation) in enumerate(zip(biased[:depth], after[:depth], strict=True)):
-            weight = next(left)
-            x = torch.baddbmm(next(left).unsqueeze(2), weight, x) if bias else torch.bmm(weight, x)
-            x = x if activation is None else activation(x)
-            if draws is not None and place < hidden:
-                x = draws.drop_all("dropout", x.transpose(1, 2)).transpose(1, 2)
-        return x.transpose(1, 2)
+    def forward(method: str, tensors: Tensors, inputs: Tensor) -> Tensor:
+        x = inputs if per_position else inputs.flatten(2)
+        for product in products:
+            x = activation(product(tensors, x))
+            x = x if draws is None else draws.drop_all("dropout", x)
+        x = x if method == "features" else head(tensors, x)
+        return x.unflatten(1, inputs.shape[1:]) if per_position else x
 
     return forward
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None, *, examples_last: bool) -> Tensor:
+    """``(M, N, F)`` and ``(M, K, F)`` to ``(M, N, K)``. ``examples_last``: that is how it lies in memory."""
+    if examples_last:
+        x = x.transpose(1, 2)
+        out = torch.bmm(weight, x) if bias is None else torch.baddbmm(bias.unsqueeze(2), weight, x)
+        return out.transpose(1, 2)
+    weight = weight.transpose(1, 2)
+    return torch.bmm(x, weight) if bias is None else torch.baddbmm(bias.unsqueeze(1), x, weight)
+
+
+def _linear(name: str, *, examples_last: bool) -> Layer:
+    weight, bias = f"{name}.weight", f"{name}.bias"
+    return lambda tensors, x: _product(x, tensors[weight], tensors.get(bias), examples_last=examples_last)
+
+
+def _head(head: nn.Module, linear: Callable[[str], Layer]) -> Layer | None:
+    if type(head) in (nn.Linear, PrejudicedHead):
+        return linear("head")
+    if type(head) is MLPHead:
+        hidden, output, activation = linear("head.hidden"), linear("head.output"), head.activation
+        return lambda tensors, x: output(tensors, activation(hidden(tensors, x)))
+    if type(head) is CosineHead:
+        cosine = linear("head")
+
+        def scaled(tensors: Tensors, x: Tensor) -> Tensor:
+            directions = {"head.weight": F.normalize(tensors["head.weight"], dim=-1)}
+            # A buffer where it is not learned: each member's own either way.
+            scale = torch.exp(-tensors["head.log_temperature"])
+            return cosine(directions, F.normalize(x, dim=-1)) * scale.view(-1, 1, 1)
+
+        return scaled
+    return None
+
+
+_POSITIONS = 3
+"""Positions per character of the vocabulary, from which on ``_embedded`` is faster by sums (measured on a CPU)."""
+
+
+def _embedded(net: CharMLP) -> Layer:
+    """Tokens ``(M, B, T)`` to what the first hidden layer makes of their embeddings, ``(M, B * T, width)``.
+
+    That is a sum over the places within reach, and what a character adds at a place is one of few rows. Where there are
+    many positions, the rows are found first, once for each character and place, and then summed up: less work than to
+    multiply at every position.
+    """
+    reach, before = net.reach, net.before
+
+    def layer(tensors: Tensors, tokens: Tensor) -> Tensor:
+        table, weight, bias = tensors["tokens.weight"], tensors["layers.0.weight"], tensors["layers.0.bias"]
+        (members, characters, _), width = table.shape, weight.shape[1]
+        own = torch.arange(members, device=tokens.device).view(-1, 1, 1, 1) * characters
+        read = own + F.pad(tokens, (reach - 1, 0), value=before).unfold(-1, reach, 1)
+        if tokens[0].numel() < _POSITIONS * characters:
+            side_by_side = F.embedding(read, table.flatten(0, 1)).flatten(3).flatten(1, 2)
+            return _product(side_by_side, weight, bias, examples_last=False)
+        by_place = weight.unflatten(2, (reach, -1)).permute(0, 3, 2, 1).flatten(2)  # (M, embedding, reach * width)
+        rows = torch.bmm(table, by_place).view(members * characters * reach, width)
+        wanted = (read * reach + torch.arange(reach, device=tokens.device)).flatten(0, 2)
+        return F.embedding_bag(wanted, rows, mode="sum").view(members, -1, width) + bias.unsqueeze(1)
+
+    return layer

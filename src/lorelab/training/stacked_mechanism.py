@@ -81,7 +81,7 @@ class StackedMechanism:
             if self._shared:
                 inputs = inputs.expand(len(self.callbacks), *inputs.shape)
             with heard(template, axes=1) as found:
-                self._forward("forward", self.net.leaves, inputs)
+                self._forward("forward", self.net.tensors, inputs)
             return torch.cat(found, dim=1)
 
         def one(tensors: dict[str, Tensor], inputs: Tensor) -> Tensor:

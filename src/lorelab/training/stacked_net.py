@@ -13,7 +13,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lorelab.records import Batch
 from lorelab.seeds import derive_seed
-from lorelab.training.stacked_forward import Draws, Forward, at_once, forward_of, masked
+from lorelab.training.stacked_draws import Draws, at_once, masked
+from lorelab.training.stacked_forward import Forward, forward_of
 from lorelab.training.stacked_task import StackedTask
 
 
@@ -53,7 +54,7 @@ class StackedNet:
             inputs, targets = batch
             if shared:
                 inputs, targets = (whole.expand(len(self.nets), *whole.shape) for whole in (inputs, targets))
-            return task.means(self._forward("forward", self.leaves, inputs), targets)
+            return task.means(self._forward("forward", self.tensors, inputs), targets)
         mapped = {} if self._forward else self.tensors
 
         def one(row: Tensor, tensors: Any, constants: Any, inputs: Tensor, targets: Tensor) -> Tensor:
@@ -124,7 +125,7 @@ class _Member:
         stack = self.stack
         if stack._forward is not None:
             forward = stack._forward
-            return at_once(self.row, inputs, lambda whole: forward(method, stack.leaves, whole))
+            return at_once(self.row, inputs, lambda whole: forward(method, stack.tensors, whole))
         with stack.draws.of(self.row):
             named = {f"net.{name}": value for name, value in self.tensors.items()}
             out: Tensor = functional_call(stack._called, named, (method, inputs))

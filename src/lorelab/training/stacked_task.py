@@ -24,7 +24,7 @@ class StackedTask:
         }
         first, alike = self.first, not self.constants
         self.each = first.each if alike and isinstance(first, PerExample) and _is_own(first, "each", "loss") else None
-        """Losses of single examples, where members differ in nothing: then no ``vmap`` is needed for them."""
+        """Losses of single examples or positions, where members differ in nothing: these need no ``vmap``."""
         scores = first.scores if alike and isinstance(first, Scorer) else None
         self.scores = scores if scores and _is_own(first, "scores", "evaluate", "metrics") else None
         """Metrics of all members at once, likewise."""

@@ -9,6 +9,7 @@ from stacks import CLASSIFY, CONTRAST, MLP_NET, QUIET, REGRESS, SPEAK, Shaken, w
 from torch import nn
 from torch.optim import SGD, Adam, AdamW
 
+from lorelab.nets.heads import CosineHead, PrejudicedHead
 from lorelab.nets.mlp import MLP
 from lorelab.nets.transformer import Transformer
 from lorelab.records import RunStart
@@ -66,6 +67,11 @@ def test_a_run_that_no_stack_can_take_says_why(reason) -> None:
 PAIRS = {
     "the net's layers differ": (CLASSIFY, with_(CLASSIFY, net=partial(MLP_NET, width=13))),
     "net's layers differ": (CLASSIFY, with_(CLASSIFY, net=partial(MLP_NET, activation="tanh"))),
+    "layers differ": (
+        with_(CLASSIFY, net=partial(MLP, head=CosineHead)),
+        with_(CLASSIFY, net=partial(MLP, head=partial(CosineHead, learn_temperature=True))),
+    ),
+    "layers diff": (CLASSIFY, with_(CLASSIFY, net=partial(MLP_NET, head=PrejudicedHead))),
     "the optimiser differs": (with_(CLASSIFY, optimizer=Adam), with_(CLASSIFY, optimizer=SGD)),
     "the optimiser differ": (with_(CLASSIFY, optimizer=Adam), with_(CLASSIFY, optimizer=AdamW)),
     "the budget in steps differs": (CLASSIFY, with_(CLASSIFY, settings={"max_epochs": 4})),

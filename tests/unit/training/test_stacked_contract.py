@@ -27,7 +27,7 @@ from torch.optim import SGD, Adam, AdamW, RMSprop
 
 from lorelab.nets.charmlp import CharMLP
 from lorelab.nets.convnet import ConvNet
-from lorelab.nets.heads import CosineHead
+from lorelab.nets.heads import CosineHead, PrejudicedHead
 from lorelab.nets.mlp import MLP
 from lorelab.nets.resnet import ResNet18
 from lorelab.nets.transformer import Transformer
@@ -58,9 +58,12 @@ _text_net = {"layers": 1, "heads": 2, "width": 8}
 NETS = {
     "mlp": CLASSIFY,
     "mlp-dropout": with_(CLASSIFY, net=DROPOUT_NET, augment=Shaken),
+    # No relu: the cosine of a single live feature has no gradient but rounding, which some optimisers blow up.
     "mlp-cosine": with_(
-        CLASSIFY, net=partial(MLP, head=partial(CosineHead, learn_temperature=True), width=8, dropout=0.2)
+        CLASSIFY,
+        net=partial(MLP, head=partial(CosineHead, learn_temperature=True), width=8, dropout=0.2, activation="tanh"),
     ),
+    "mlp-prejudiced": with_(CLASSIFY, net=partial(MLP, head=PrejudicedHead, width=8)),
     "linear": with_(CLASSIFY, net=partial(MLP, head=partial(nn.Linear, bias=False), depth=0)),
     "convnet": with_(_picture, net=partial(ConvNet, head=nn.Linear, channels=(4, 4), width=8, dropout=0.2)),
     "convnet-norm": with_(_picture, net=partial(ConvNet, head=nn.Linear, channels=(4,), width=8, batch_norm=True)),
@@ -68,6 +71,7 @@ NETS = {
     "contrastive": CONTRAST,
     "density": DENSITY,
     "charmlp": with_(SPEAK, net=partial(CharMLP, head=nn.Linear, reach=2, embedding=4, width=8, dropout=0.2)),
+    "charmlp-cosine": with_(SPEAK, net=partial(CharMLP, head=CosineHead, reach=3, embedding=4, width=8, depth=2)),
     "transformer": with_(
         SPEAK, net=partial(Transformer, head=partial(nn.Linear, bias=False), tie_weights=True, **_text_net)
     ),
@@ -126,6 +130,16 @@ def test_members_may_differ_in(differs) -> None:
     pairs = both(with_(CLASSIFY, net=DROPOUT_NET), OPTIONS[differs])
     weights = [many.callbacks[0].weights["layers.0.weight"] for _, many in pairs]
     assert not any(torch.equal(weights[0], other) for other in weights[1:2])
+
+
+def test_members_may_differ_in_the_temperature_of_their_head() -> None:
+    def members():
+        for temperature in (0.1, 0.5):
+            yield with_(CLASSIFY, net=partial(MLP, head=partial(CosineHead, temperature=temperature), width=8)).member()
+
+    single, stacked = list(members()), list(members())
+    for one, many, found in zip(single, stacked, fit_stacked(stacked, QUIET), strict=True):
+        agree(one, many, alone(one), found)
 
 
 def test_members_may_differ_in_the_rate_of_dropout_the_schedule_and_the_limit_of_gradients() -> None:
