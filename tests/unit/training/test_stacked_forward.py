@@ -93,7 +93,7 @@ def test_losses_and_gradients_are_those_of_vmap_and_of_each_net_alone(net, head)
 @pytest.mark.parametrize("method", ["forward", "features"])
 def test_outputs_and_features_are_those_of_each_net_alone(net, head, method) -> None:
     _, nets, stack, batch = stack_of(net, head)
-    found = stack._forward(method, stack._tensors, batch.inputs)
+    found = stack._forward(method, stack.tensors, batch.inputs)
     close(found, torch.stack([getattr(each, method)(inputs) for each, inputs in zip(nets, batch.inputs, strict=True)]))
 
 
