@@ -85,10 +85,9 @@ def ensure(path: Path, version: int, create: Callable[[], object]) -> None:
         with FileLock(lock, timeout=LOCK_SECONDS):
             if is_ready(path, version):
                 return
-            with closing(sqlite3.connect(path, timeout=60.0)) as connection:
-                connection.execute("PRAGMA journal_mode = WAL")  # first: connections of ``create`` may stay open
             create()
             with closing(sqlite3.connect(path, timeout=60.0)) as connection:
+                connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute(f"PRAGMA user_version = {int(version)}")
     except Timeout as error:
         raise StoreError(

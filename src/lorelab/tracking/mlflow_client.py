@@ -62,7 +62,8 @@ def connect(uri: str) -> MlflowClient:
 
     with store_errors(uri):
         if path is not None:
-            ensure(path, _layout_version(), open_client)
+            # Its connections end with it: they began before the file was in write-ahead mode.
+            ensure(path, _layout_version(), lambda: open_client()._tracking_client.store.engine.dispose())
         _clients[uri] = open_client()
     return _clients[uri]
 
