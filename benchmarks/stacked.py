@@ -81,11 +81,13 @@ def sweep(folder: Path, way: Sequence[str], overrides: Sequence[str]) -> Sample:
 
 
 def compare(family: str, rounds: int, extra: Sequence[str] = ()) -> Comparison:
-    """All ways of one family, alternating, after a round that is thrown away."""
+    """All ways of one family, alternating, after a sweep that is thrown away."""
     with tempfile.TemporaryDirectory(prefix="lorelab-bench-") as folder:
         overrides = [*FAMILIES[family], *extra]
         ways: dict[str, Way] = {name: partial(sweep, Path(folder), way, overrides) for name, way in WAYS.items()}
-        return alternate(f"{RUNS} runs, {family}", ways, rounds, threads=THREADS, warm_up=rounds > 1)
+        if rounds > 1:
+            ways["auto"]()  # the first run in a process pays for what is loaded lazily
+        return alternate(f"{RUNS} runs, {family}", ways, rounds, threads=THREADS, warm_up=False)
 
 
 def measure(rounds: int) -> tuple[list[Comparison], list[str]]:
