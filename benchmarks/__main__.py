@@ -6,6 +6,7 @@ import argparse
 import importlib
 import time
 
+from benchmarks.parts import ACCELERATOR
 from benchmarks.report import write
 
 BENCHMARKS = {
@@ -19,6 +20,7 @@ BENCHMARKS = {
     "sizes": "a step of N runs trained as one, N from 1 to 256",
     "whole": "the whole process, one epoch and test, against the same peer",
 }
+ON_A_GPU = {"sizes", "stacked"}
 SETS = {"single": ("step", "options", "whole")}
 """Names for several: of one run, its steps by part and with what options, and all of it against the peer."""
 
@@ -37,6 +39,8 @@ def main() -> None:
     unknown = sorted(set(names) - set(BENCHMARKS))
     if unknown:
         parser.error(f"no benchmark {', '.join(unknown)}; there are:\n{listed}")
+    if ACCELERATOR != "cpu" and (unfit := sorted(set(names) - ON_A_GPU)):
+        parser.error(f"{', '.join(unfit)}: on the CPU only; on a GPU there are {', '.join(sorted(ON_A_GPU))}")
     for name in names:
         begun = time.monotonic()
         module = importlib.import_module(f"benchmarks.{name}")

@@ -16,7 +16,7 @@ from torch.optim import Adam
 
 from benchmarks.alternate import Comparison, Sample, Way, alternate
 from benchmarks.bare import shared_batches, step_by_step
-from benchmarks.parts import ACCELERATOR, Run, missing_images, own_threads
+from benchmarks.parts import Run, missing_images, own_threads
 from benchmarks.step import Case
 from lorelab.records import Batch
 
@@ -76,6 +76,6 @@ def measure(rounds: int) -> tuple[list[Comparison], list[str]]:
             notes.append(f"{case.title}: {reason}")
             continue
         own_threads(THREADS)
-        run = Run([f"trainer.accelerator={ACCELERATOR}", *case.overrides])
+        run = Run(["trainer.accelerator=cpu", *case.overrides])
         done.append(alternate(case.title, ways(run, case), rounds, threads=THREADS))
     return done, notes + ([] if which("g++") else ["torch.compile: skipped, it needs g++ on a CPU"])

@@ -23,7 +23,7 @@ from lorelab.training.learner import Learner
 from lorelab.training.provenance import capture
 
 ACCELERATOR = os.environ.get("LORELAB_BENCH_ACCELERATOR", "cpu")
-"""What the benchmarks that know of GPUs (``options``, ``sizes``, ``stacked``) train on; their tables are apart then."""
+"""What ``sizes`` and ``stacked`` train on, the benchmarks that know of GPUs; their tables are apart then."""
 
 
 @dataclass

@@ -12,6 +12,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+import torch
+
 from benchmarks.alternate import Comparison
 from benchmarks.parts import ACCELERATOR
 
@@ -25,7 +27,8 @@ def circumstances() -> dict[str, str | int]:
 
     commit = _git("rev-parse", "--short", "HEAD")
     changed = "+ uncommitted changes" if _git("status", "--porcelain", "src", "conf") else ""
-    return {
+    gpu = {} if ACCELERATOR == "cpu" else {"gpu": torch.cuda.get_device_name()}
+    return gpu | {
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "commit": f"{commit} {changed}".strip(),
         "processor": _processor(),

@@ -209,7 +209,7 @@ def final_weights(toy: Toy, weights: int = 0, order: int = 0, training: int = 0)
     """Of two epochs with these seeds, side by side."""
     learner = _learner(toy, *toy.build(weights))
     _fit(learner, toy.data(order), 2, MemoryTracker(), training)
-    return nn.utils.parameters_to_vector(learner.net.parameters()).detach()
+    return torch.cat([each.detach().flatten() for each in learner.net.parameters()])
 
 
 def evaluated(toy: Toy, net: nn.Module) -> dict[str, float]:

@@ -237,10 +237,13 @@ AUTO = "hydra/launcher=auto"
 
 @pytest.fixture
 def times(monkeypatch):
-    """What ``auto`` measures, in seconds a step: alone, with a worker's threads, and stacked by how many they are."""
+    """What ``auto`` measures, in seconds a step: alone, with a worker's threads, and stacked by how many they are; how
+    many times as long all takes in a crowd, and the seconds of an evaluation at once."""
     from lorelab.cli import auto
 
-    def are(alone: float, stacked: float) -> None:
+    def are(alone: float, stacked: float, crowd: float = 1.0, evaluation: float = 0.0) -> None:
+        monkeypatch.setattr(auto, "crowding", lambda workers: crowd)
+        monkeypatch.setattr(auto, "evaluation_stacked", lambda _members, _alone: evaluation)
         monkeypatch.setattr(auto, "step_alone", lambda _member, _threads=None: alone)
         monkeypatch.setattr(auto, "step_stacked", lambda _members, size: stacked * size)
 
@@ -276,6 +279,21 @@ def test_auto_measures_what_it_chooses_from(sweep, tmp_path: Path) -> None:
     assert "auto: 3 runs " in done.stderr
     assert "by workers" not in done.stderr
     assert statuses(tmp_path) == ["finished"] * 3
+
+
+def test_auto_reckons_with_crowded_workers_and_dear_evaluations(sweep, times, tmp_path: Path) -> None:
+    times(alone=10.0, stacked=0.01, crowd=7.0, evaluation=1000.0)
+    done = sweep(UNTESTED, "optimizer.lr=0.01,0.02", AUTO, "sweep.workers=2", "tracker=none")
+    (line,) = [line for line in done.stderr.splitlines() if "auto: " in line]
+    expected = dict(re.findall(r"(one by one|stacked|by workers) ([\d:.]+)", line.partition("expected")[2]))
+    alone, stacked, workers = (_seconds(expected[way]) for way in ("one by one", "stacked", "by workers"))
+    assert line.startswith("lorelab train: auto: 2 runs one by one")
+    assert stacked > 2000, "an evaluation each"
+    assert workers == pytest.approx(10 + 7 * alone / 2, rel=0.02)
+
+
+def _seconds(clock: str) -> float:
+    return sum(float(part) * 60**power for power, part in enumerate(reversed(clock.split(":"))))
 
 
 @pytest.mark.slow

@@ -96,14 +96,15 @@ class Chooser:
         stacked, evaluation = None, todo.evaluation
         if len(members) > 1:
             try:
-                stacked, evaluation = step_stacked(members, size), evaluation_stacked(members)
+                stacked, evaluation = step_stacked(members, size), evaluation_stacked(members, evaluation)
             except Exception as reason:  # whatever a net or a loss does that cannot be mapped
                 self.say(
                     f"auto: {len(members)} runs cannot be stacked: {(str(reason) or repr(reason)).splitlines()[0]}"
                 )
         beside = RUN_SECONDS + todo.evaluating
         saved = todo.evaluations * (todo.evaluation - evaluation)
-        crowd = crowding(self._workers) if self._workers > 1 else 1.0
+        crowded = self._workers > 1 and member.device.type == "cpu"  # how workers share a GPU is not known
+        crowd = crowding(self._workers) if crowded else 1.0
         return Measured(todo.steps, alone, worker, stacked, beside, size, beside - saved, crowd)
 
 

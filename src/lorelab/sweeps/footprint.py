@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lorelab.training.no_trace import no_trace
 from lorelab.training.stacked import Member
+from lorelab.training.stacked_callbacks import joins
 
 _COPIES = 6
 """Times a member's parameters are held, beside the optimiser's state: weights, gradients by tensor and in one piece,
@@ -23,7 +24,8 @@ _SHARE = 0.5
 
 def footprint(member: Member) -> int:
     """Bytes that ``member`` needs within a stack: its parameters as often as they are held, the state of its optimiser
-    and what its loss keeps for one batch. Measured in one step of a copy; leaves no trace."""
+    and what its loss keeps for one batch. Measured in one step of a copy; leaves no trace. A callback that acts at
+    every step is taken to hold the parameters once more, and as much as a loss would keep of its ``examples``."""
     with no_trace():
         net, task = copy.deepcopy(member.learner.net).to(member.device).train(), copy.copy(member.learner.task)
         parameters = list(net.parameters())
@@ -45,8 +47,10 @@ def footprint(member: Member) -> int:
         optimizer.step()
         state = sum(_bytes(part) for each in optimizer.state.values() for part in _tensors(each))
         served = sum(_bytes(part) for part in batch)
-        weights = sum(map(_bytes, parameters))
-        return _COPIES * weights + state + _WORKING * sum(kept.values()) + served
+        weights, working = sum(map(_bytes, parameters)), sum(kept.values())
+        examples = [getattr(each, "examples", len(batch.inputs)) for each in member.callbacks if joins(each)]
+        beside = sum(weights + working * count // len(batch.inputs) for count in examples)
+        return _COPIES * weights + state + _WORKING * working + served + beside
 
 
 def budget(memory_gb: float | None, device: torch.device) -> int:

@@ -68,8 +68,11 @@ def work(member: Member) -> Work:
     return Work(steps, max(1, math.ceil(done / every)), test, evaluation)
 
 
-def evaluation_stacked(members: Sequence[Member]) -> float:
-    """Seconds that an evaluation of ``members`` as one takes, for each of them."""
+def evaluation_stacked(members: Sequence[Member], alone: float) -> float:
+    """Seconds that an evaluation of ``members`` as one takes, for each of them. Where one ``alone`` takes long, its
+    forward pass does, which each takes in a stack, too: that is not measured again."""
+    if alone >= _LONG:
+        return alone
     with no_trace():
         loop = StackedLoop([Seat(_copy(member)) for member in members], Signals(), ProgressLine("quiet"))
         return _evaluated(loop.live, loop.task) / len(members)
@@ -80,6 +83,8 @@ def _evaluated(seats: Sequence[Seat], task: StackedTask | None = None) -> float:
     found = _LONG
     for _ in range(2):
         begun = time.perf_counter()
+        for seat in seats:
+            seat.begin_validation()
         known = {} if task is None else scores(task, seats)
         for seat in seats:
             with suppress(Diverged):
@@ -92,8 +97,8 @@ def _evaluated(seats: Sequence[Seat], task: StackedTask | None = None) -> float:
 
 @cache
 def crowding(workers: int) -> float:
-    """Times as long as alone that arithmetic takes while ``workers`` threads of this process do the same: 1 where each
-    has a core of its own, more where cores are virtual or others work on them, at most ``workers``."""
+    """Times as long as alone that arithmetic takes on the CPU while ``workers`` threads of this process do the same: 1
+    where each has a core of its own, more where cores are virtual or others work on them, at most ``workers``."""
     matrix, threads = torch.ones(256, 256), torch.get_num_threads()
 
     def multiply(_: int) -> float:

@@ -12,7 +12,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -52,8 +51,6 @@ def connect(uri: str) -> MlflowClient:
     from mlflow import MlflowClient
 
     path = sqlite_path(uri)
-    if path is not None:
-        _write_without_waiting_for_the_disk()
     if uri in _clients and (path is None or path.is_file()):  # to make one takes as long as to write a run's facts
         return _clients[uri]
 
@@ -62,26 +59,30 @@ def connect(uri: str) -> MlflowClient:
 
     with store_errors(uri):
         if path is not None:
-            # Its connections end with it: they began before the file was in write-ahead mode.
-            ensure(path, _layout_version(), lambda: open_client()._tracking_client.store.engine.dispose())
-        _clients[uri] = open_client()
+            ensure(path, _layout_version(), open_client)
+        client = open_client()
+        if path is not None:
+            _write_without_waiting_for_the_disk(client)
+        _clients[uri] = client
     return _clients[uri]
 
 
-@cache
-def _write_without_waiting_for_the_disk() -> None:
+def _write_without_waiting_for_the_disk(client: MlflowClient) -> None:
     """SQLite's advice for write-ahead mode: what is written survives the process that wrote it, however that ends, and
     a power failure leaves the store whole, without its last moments. Waiting for the disk after each of the dozen
     writes of a run took half of what MLflow costs a small one."""
-    from sqlalchemy import Engine, event
+    from sqlalchemy import event
 
-    def connected(connection: Any, _record: Any) -> None:
-        if isinstance(connection, sqlite3.Connection):
-            (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
-            if mode == "wal":
-                connection.execute("PRAGMA synchronous = NORMAL")
+    engine = client._tracking_client.store.engine
+    if not event.contains(engine, "connect", _connected):
+        event.listen(engine, "connect", _connected)
+        engine.dispose()  # those that are open already: of a fresh store, they began before it was in that mode
 
-    event.listen(Engine, "connect", connected)
+
+def _connected(connection: sqlite3.Connection, _record: Any) -> None:
+    (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+    if mode == "wal":
+        connection.execute("PRAGMA synchronous = NORMAL")
 
 
 def _layout_version() -> int:

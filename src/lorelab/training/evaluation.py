@@ -27,7 +27,7 @@ class Evaluation:
         if self._metrics is None or self._device != device:  # to move them costs more than to reset
             self._metrics, self._device = self.task.metrics().to(device), device
         self._metrics.reset()
-        self._losses = []
+        self._losses, self._taken = [], None
 
     def add(self, net: Net, batch: Batch) -> None:
         """One batch."""

@@ -125,7 +125,12 @@ class Learner(LightningModule):
         self._epoch_start, self._batches_read = state["epoch_start"], state["batches_read"]
 
     def on_train_start(self) -> None:
-        """Losses of an interrupted run follow the net to its device."""
+        """Losses of an interrupted run follow the net to its device, and its optimiser's state the weights' layout."""
+        for optimizer in self.trainer.optimizers:
+            for weight, state in optimizer.state.items():
+                for name, value in state.items():
+                    if isinstance(value, Tensor) and value.shape == weight.shape and value.stride() != weight.stride():
+                        state[name] = torch.empty_like(weight).copy_(value)  # fused steps take them side by side
         self._losses = [loss.to(self.device) for loss in self._losses]
 
     def on_train_epoch_start(self) -> None:

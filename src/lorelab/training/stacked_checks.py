@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from lorelab.errors import LorelabError
 from lorelab.records import Batch
 from lorelab.seeds import derive_seed
-from lorelab.training.learner import Learner
+from lorelab.training.learner import Learner, channels_last
 from lorelab.training.stacked_callbacks import joins, why_not_together
 from lorelab.training.stacked_loop import StackedLoop
 from lorelab.training.stacked_optimizer import STACKABLE, is_decoupled
@@ -117,7 +117,7 @@ def trial(loop: StackedLoop) -> str | None:
         for each in loop.together:
             each.begin()
     except Exception as error:  # whatever a net or a loss does that cannot be mapped
-        return f"net or loss cannot be stacked: {(str(error) or type(error).__name__).splitlines()[0]}"
+        return f"net, loss or callback cannot be stacked: {(str(error) or type(error).__name__).splitlines()[0]}"
     finally:
         for name, value in buffers.items():
             net.buffers[name].copy_(value)
@@ -131,14 +131,13 @@ def trial(loop: StackedLoop) -> str | None:
 
 def _alone(member: Member, batch: Batch) -> tuple[Tensor, Tensor]:
     net, task = copy.deepcopy(member.learner.net).train(), copy.copy(member.learner.task)
+    if member.device.type == "cpu":
+        channels_last(net)  # as it trains alone: dropout may draw in the order of memory
     devices = [member.device] if member.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(derive_seed(member.seed, "training"))
         loss = task.loss(net, batch)
-    found = torch.autograd.grad(
-        loss,
-        list(net.parameters()),
-    )
+    found = torch.autograd.grad(loss, list(net.parameters()))
     return loss.detach(), torch.cat([part.flatten() for part in found])
 
 

@@ -67,10 +67,12 @@ def _drawn_on_gpu(ones: Tensor, rate: float, generator: Generator) -> Tensor:
     before = default.initial_seed(), default.get_offset()
     default.manual_seed(generator.initial_seed())
     default.set_offset(generator.get_offset())
-    mask = nn.functional.dropout(ones, rate)
-    generator.set_offset(default.get_offset())
-    default.manual_seed(before[0])
-    default.set_offset(before[1])
+    try:
+        mask = nn.functional.dropout(ones, rate)
+        generator.set_offset(default.get_offset())
+    finally:
+        default.manual_seed(before[0])
+        default.set_offset(before[1])
     return mask
 
 

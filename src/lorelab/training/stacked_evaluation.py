@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -9,22 +11,23 @@ import torch
 from lorelab.training.stacked_seat import Seat
 from lorelab.training.stacked_task import StackedTask
 
-_MOST = 2**25
+_MOST = 2**22
 """Numbers that members put out whose metrics are found at once: some hundred MB while that is done."""
 
 
 @torch.no_grad()
 def scores(task: StackedTask, seats: Sequence[Seat]) -> dict[Seat, Mapping[str, float]]:
     """The validation metrics of those of whom they can be found at once. Whoever is not among them, because of its
-    data or of a number that is not finite, is left to its own validation."""
+    data, a number that is not finite or an error, is left to its own validation, which says whose it is."""
     found: dict[Seat, Mapping[str, float]] = {}
     if task.scores is None:
         return found
     for alike in _over_the_same(seats):
         each = len(alike[0].member.data.splits.val) * task.first.out_features
-        size = max(1, _MOST // each)
+        size = max(1, _MOST // max(1, each))
         for first in range(0, len(alike), size):
-            found |= _scores(task, alike[first : first + size])
+            with contextlib.suppress(Exception):
+                found |= _scores(task, alike[first : first + size])
     return found
 
 
@@ -35,7 +38,7 @@ def _scores(task: StackedTask, seats: Sequence[Seat]) -> dict[Seat, Mapping[str,
     scored = task.scores(torch.stack(outputs), torch.cat([batch.targets for batch in batches]))
     rows = torch.stack(list(scored.values()), dim=1).tolist()
     found = {seat: dict(zip(scored, row, strict=True)) for seat, row in zip(seats, rows, strict=True)}
-    return {seat: values for seat, values in found.items() if torch.tensor(list(values.values())).isfinite().all()}
+    return {seat: values for seat, values in found.items() if all(map(math.isfinite, values.values()))}
 
 
 def _over_the_same(seats: Sequence[Seat]) -> list[list[Seat]]:

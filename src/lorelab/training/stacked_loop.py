@@ -91,6 +91,7 @@ class StackedLoop:
             if self._evaluates(last):
                 self._read_losses()
                 self._settle()
+                self._each(Seat.begin_validation)
                 found = scores(self.task, self.live)
                 self._each(lambda seat: seat.validate(found.get(seat)))  # noqa: B023  called now
                 if not last and self.step < self.total:

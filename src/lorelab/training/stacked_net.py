@@ -30,7 +30,7 @@ class StackedNet:
         self.device = next(nets[0].parameters()).device
         self.names = [name for name, _ in nets[0].named_parameters()]
         self.shapes = [parameter.shape for parameter in nets[0].parameters()]
-        rows = [nn.utils.parameters_to_vector(net.parameters()).detach() for net in nets]
+        rows = [torch.cat([each.detach().flatten() for each in net.parameters()]) for net in nets]
         self.flat = torch.stack(rows)
         self.buffers = {
             name: torch.stack([dict(net.named_buffers())[name] for net in nets]) for name, _ in nets[0].named_buffers()

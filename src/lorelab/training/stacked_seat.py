@@ -127,11 +127,15 @@ class Seat:
         self._tell("on_train_epoch_end")
 
     @torch.no_grad()
+    def begin_validation(self) -> None:
+        """Before any net is evaluated: callbacks may change it for that."""
+        self._tell("on_validation_start")
+        self._tell("on_validation_epoch_start")
+
+    @torch.no_grad()
     def validate(self, found: Mapping[str, float] | None = None) -> None:
         """May raise ``Diverged``, and whatever a callback raises. ``found``: its metrics, where they are known."""
         learner = self.learner
-        self._tell("on_validation_start")
-        self._tell("on_validation_epoch_start")
         if found is not None:
             learner.evaluation.take(found)
         else:
@@ -153,6 +157,7 @@ class Seat:
             callback.teardown(self.trainer, learner, "fit")
         if learner.evaluated_at != self.trainer.global_step:  # the budget ended within an epoch
             self.trainer.state.fn = TrainerFn.VALIDATING
+            self.begin_validation()
             self.validate()
         last = self.run.take_best()
         if self.member.settings.test:

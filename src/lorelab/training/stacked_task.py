@@ -22,12 +22,12 @@ class StackedTask:
             name: value.to(device)
             for name, value in _differing([getattr(task, "__dict__", {}) for task in tasks]).items()
         }
-        first, alike = self.first, not self.constants
-        self.each = first.each if alike and isinstance(first, PerExample) and _is_own(first, "each", "loss") else None
+        first, equal = self.first, not self.constants
+        self.each = first.each if equal and isinstance(first, PerExample) and _is_own(first, "each", "loss") else None
         """Losses of single examples or positions, where members differ in nothing: these need no ``vmap``."""
-        scores = first.scores if alike and isinstance(first, Scorer) else None
+        scores = first.scores if isinstance(first, Scorer) and all(alike(task, first) for task in tasks) else None
         self.scores = scores if scores and _is_own(first, "scores", "evaluate", "metrics") else None
-        """Metrics of all members at once, likewise."""
+        """Metrics of all members at once, where they are all the same to the last object."""
 
     def means(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Losses ``(M,)`` of all members from their outputs and targets ``(M, B, ...)``, where there is ``each``."""

@@ -18,7 +18,7 @@ def test_steps_alone_and_stacked_take_time_and_leave_no_trace() -> None:
     assert 0 < step_alone(some[0], threads=2) < 1
     assert 0 < step_stacked(some, 2) < 1
     assert 0 < work(some[0]).evaluation < 1
-    assert 0 < evaluation_stacked(some) < 1
+    assert 0 < evaluation_stacked(some, 0.01) < 1
     assert 1 <= crowding(2) <= 2
     assert torch.equal(torch.rand(3), torch.rand(3, generator=torch.Generator().manual_seed(7)))
     assert torch.get_num_threads() == threads
@@ -34,7 +34,8 @@ def test_members_that_diverge_at_once_are_timed_all_the_same() -> None:
     assert 0 < step_alone(wild[0]) < 1
     assert 0 < step_stacked(wild, 2) < 1
     assert 0 < work(wild[0]).evaluation < 1
-    assert 0 < evaluation_stacked(wild) < 1
+    assert 0 < evaluation_stacked(wild, 0.01) < 1
+    assert evaluation_stacked(wild, 7.0) == 7.0
 
 
 @pytest.mark.parametrize(

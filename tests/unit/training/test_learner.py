@@ -1,6 +1,7 @@
 """The Learner in a bare Trainer: what is measured, what is kept, what callbacks see."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from lorelab.data.builtin import digits
 from lorelab.data.loading import DataModule
 from lorelab.nets.convnet import ConvNet
 from lorelab.nets.mlp import MLP
+from lorelab.records import DataSpec
 from lorelab.tasks.classification import Classification
 from lorelab.training.best import Best
 from lorelab.training.learner import Diverged, Learner, channels_last
@@ -113,3 +115,29 @@ def test_filters_lie_with_their_channels_last_and_are_the_same_filters() -> None
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
     images = torch.randn(5, 3, 8, 8)
     torch.testing.assert_close(net(images), torch.func.functional_call(net, before, (images,)))
+
+
+FILTER = "stages.1.conv.weight"
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_an_optimisers_state_from_another_layout_goes_on_as_that_of_the_weights(layout) -> None:
+    """Of a run that began on a GPU, or before filters were laid out so: a fused step takes both side by side."""
+    torch.manual_seed(0)
+    net = ConvNet((3, 8, 8), 10, torch.nn.Linear, channels=(4, 8), width=16)
+    task = Classification(DataSpec("images", "image", (3, 8, 8), "class", num_classes=10))
+    learner = Learner(net, task, lambda p: torch.optim.Adam(p, lr=0.1, fused=True))
+    channels_last(net)
+    optimizer = learner.make_optimizer(net.parameters())
+    net(torch.randn(5, 3, 8, 8)).sum().backward()
+    optimizer.step()
+    known = {name: value.clone() for name, value in optimizer.state[net.get_parameter(FILTER)].items()}
+    for state in optimizer.state.values():
+        for name in ("exp_avg", "exp_avg_sq"):
+            state[name] = state[name].contiguous(memory_format=layout) if state[name].ndim == 4 else state[name]
+    learner._trainer = SimpleNamespace(optimizers=[optimizer])
+    learner.on_train_start()
+    for weight, state in optimizer.state.items():
+        assert state["exp_avg"].stride() == state["exp_avg_sq"].stride() == weight.stride()
+    for name, value in known.items():
+        assert torch.equal(optimizer.state[net.get_parameter(FILTER)][name], value)

@@ -12,15 +12,13 @@ import pytest
 import torch
 from pytorch_lightning import Callback
 from pytorch_lightning.callbacks import EarlyStopping
-from stacks import CLASSIFY, DROPOUT_NET, OTHERWISE, QUIET, REGRESS, TABLE, Shaken, agree, alone, both, with_
+from stacks import CLASSIFY, DROPOUT_NET, QUIET, REGRESS, Shaken, agree, alone, both, with_
 from torch.optim import SGD, Adam
-from torchmetrics.classification import MulticlassAccuracy
 
 from lorelab.errors import StoreError
 from lorelab.records import RunStatus
 from lorelab.tasks.classification import Classification
 from lorelab.tracking.memory import MemoryTracker
-from lorelab.training.evaluation import Evaluation
 from lorelab.training.interrupts import Interrupted
 from lorelab.training.pruning import Pruning
 from lorelab.training.stacked import fit_stacked
@@ -314,34 +312,3 @@ class Small(Classification):
 
 def test_a_task_with_another_loss_than_the_one_it_inherits_trains_by_its_own() -> None:
     both(with_(CLASSIFY, task=Small), [{"seed": 0}, {"seed": 1}])
-
-
-class Strict(Classification):
-    """Measures one thing more; the metrics that it inherits are not all of its own."""
-
-    def metrics(self):
-        found = super().metrics()
-        found.add_metrics({"top2": MulticlassAccuracy(3, average="micro", top_k=2)})
-        return found
-
-
-@pytest.mark.parametrize("task", [Classification, Strict])
-def test_validations_are_scored_at_once_where_the_task_can_tell_them_all(task, monkeypatch) -> None:
-    passes = []
-    add = Evaluation.add
-    monkeypatch.setattr(Evaluation, "add", lambda self, *rest: (passes.append(self), add(self, *rest)))
-    members = [with_(CLASSIFY, task=task).member(seed=seed) for seed in range(2)]
-    records = fit_stacked(members, QUIET)
-    evaluations = 1 if task is Classification else 1 + 3  # each member's test, and the validations of three epochs
-    assert len(passes) == len(members) * evaluations
-    both(with_(CLASSIFY, task=task), [{"seed": 0}, {"seed": 1}])
-    assert ("val/top2" in records[0].metrics) == (task is Strict)
-
-
-def test_members_with_other_validation_data_are_scored_by_themselves() -> None:
-    """Whoever shares its data with none is a group of its own."""
-    one, other = (with_(CLASSIFY, splits=splits) for splits in (TABLE, OTHERWISE))
-    members = [one.member(seed=0), other.member(seed=1), one.member(seed=2)]
-    single = [one.member(seed=0), other.member(seed=1), one.member(seed=2)]
-    for mine, many, found in zip(single, members, fit_stacked(members, QUIET), strict=True):
-        agree(mine, many, alone(mine), found)
