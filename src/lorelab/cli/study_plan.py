@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from lorelab.cli import study_design
 from lorelab.cli.study import scale_of
-from lorelab.cli.study_run import store_of
+from lorelab.cli.study_run import own_seconds, store_of
 from lorelab.studies.jobs import deciding, tuning
 from lorelab.studies.power import detectable
 from lorelab.studies.sequential import shares
@@ -35,7 +35,8 @@ def plan(args: argparse.Namespace) -> int:
     total, unknown = 0.0, []
     for task, runs in earlier.items():
         count = sum(job.task == task.name for job in (*searches, *finals))
-        seconds = statistics.median(run.seconds for run in runs if run.seconds is not None) if runs else None
+        known = [seconds for run in runs if (seconds := own_seconds(run)) is not None]
+        seconds = statistics.median(known) if known else None
         steps = runs[0].tags.get("lorelab.steps", "–") if runs else "–"
         spread = _spread(task, runs)
         if seconds is None:

@@ -176,6 +176,12 @@ def _ended(trial: Trial | None) -> bool:
     return trial is not None and trial.status in (TrialStatus.FINISHED, TrialStatus.DIVERGED) and bool(trial.runs)
 
 
+def own_seconds(run: StoredRun) -> float | None:
+    """What a run took of a machine's time: of one that was stacked its share, not the whole stack's."""
+    share = run.tags.get("lorelab.share_seconds")
+    return run.seconds if share is None else float(share)
+
+
 def _row(job: Job, run: TrialRun, stored: StoredRun | None) -> Row:
     tags = stored.tags if stored else {}
     diverged = run.status == "diverged" or run.score is None
@@ -191,7 +197,7 @@ def _row(job: Job, run: TrialRun, stored: StoredRun | None) -> Row:
         score_name=tags.get("lorelab.monitor", "validation score"),
         score_mode="min" if run.mode == "min" else "max",
         metrics={} if diverged else {key: value for key, value in run.metrics.items() if key.startswith(KEPT)},
-        seconds=run.seconds,
+        seconds=(own_seconds(stored) if stored else None) or run.seconds,
         steps=run.steps,
         run_id=run.run_id,
         run=run.name,

@@ -60,6 +60,7 @@ class Row:
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Of the test split, and of the mechanism where it was measured; {} for a run that diverged."""
     seconds: float = 0.0
+    """Of a run that was stacked, its share of the stack's."""
     steps: int = 0
     run_id: str = ""
     run: str = ""
