@@ -86,7 +86,8 @@ def _run(name: str, rest: Sequence[str]) -> int:
     except BaseException as stop:
         if not hasattr(stop, "exit_code"):
             raise
-        print(f"lorelab {name}: {stop}", file=sys.stderr)
+        more = "; the same command goes on with the sweep" if {"-m", "--multirun"} & set(rest) else ""
+        print(f"lorelab {name}: {stop}{more}", file=sys.stderr)
         return int(stop.exit_code)
 
 

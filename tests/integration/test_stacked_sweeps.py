@@ -255,7 +255,7 @@ def test_auto_stacks_where_that_is_fast_and_says_why(sweep, times, store_uri: st
     done = sweep(UNTESTED, "optimizer=adam,sgd", "optimizer.lr=0.01,0.02", AUTO)
     lines = [line for line in done.stderr.splitlines() if "auto: " in line]
     assert len(lines) == 2
-    assert all(line.startswith("lorelab train: auto: 2 runs stacked (expected: one by one 4:") for line in lines)
+    assert all(line.startswith("lorelab train: auto: 2 runs: stacked (expected: one by one 4:") for line in lines)
     assert [run.tags["lorelab.stacked"] for run in MLflowStore(store_uri).runs()] == ["2"] * 4
     assert statuses(tmp_path) == ["finished"] * 4
 
@@ -266,7 +266,7 @@ def test_auto_trains_one_by_one_what_neither_stacks_nor_pays_for_workers(
 ) -> None:
     times(alone=0.001, stacked=0.1)
     done = sweep(UNTESTED, "optimizer.lr=0.01,0.02", AUTO, "sweep.workers=2")
-    assert "auto: 2 runs one by one (expected: " in done.stderr
+    assert "auto: 2 runs: one by one (expected: " in done.stderr
     assert done.stderr.count("auto: ") == 1, "the same runs are not judged twice"
     assert not any("lorelab.stacked" in run.tags for run in MLflowStore(store_uri).runs())
     assert [trial.attempts for trial in trials(tmp_path)] == [1, 1]
@@ -276,7 +276,7 @@ def test_auto_trains_one_by_one_what_neither_stacks_nor_pays_for_workers(
 
 def test_auto_measures_what_it_chooses_from(sweep, tmp_path: Path) -> None:
     done = sweep(UNTESTED, "optimizer.lr=0.01,0.02,0.03", AUTO, "sweep.workers=1", "tracker=none")
-    assert "auto: 3 runs " in done.stderr
+    assert "auto: 3 runs: " in done.stderr
     assert "by workers" not in done.stderr
     assert statuses(tmp_path) == ["finished"] * 3
 
@@ -287,7 +287,7 @@ def test_auto_reckons_with_crowded_workers_and_dear_evaluations(sweep, times, tm
     (line,) = [line for line in done.stderr.splitlines() if "auto: " in line]
     expected = dict(re.findall(r"(one by one|stacked|by workers) ([\d:.]+)", line.partition("expected")[2]))
     alone, stacked, workers = (_seconds(expected[way]) for way in ("one by one", "stacked", "by workers"))
-    assert line.startswith("lorelab train: auto: 2 runs one by one")
+    assert line.startswith("lorelab train: auto: 2 runs: one by one")
     assert stacked > 2000, "an evaluation each"
     assert workers == pytest.approx(10 + 7 * alone / 2, rel=0.02)
 
@@ -303,8 +303,8 @@ def test_auto_hands_what_is_left_to_workers(sweep, times, store_uri: str, tmp_pa
     listed = tmp_path / "jobs.json"
     listed.write_text(json.dumps([{"name": str(at), "overrides": overrides} for at, overrides in enumerate(jobs)]))
     done = sweep(UNTESTED, f"sweep.jobs={listed}", "sweep.name=named", AUTO, "sweep.workers=2")
-    assert "auto: 2 runs by workers (expected: " in done.stderr
-    assert "auto: the 3 runs that are not stacked by workers (expected: " in done.stderr
+    assert "auto: 2 runs: by workers (expected: " in done.stderr
+    assert "auto: 3 runs that are not stacked: by workers (expected: " in done.stderr
     assert statuses(tmp_path) == ["finished"] * 3
     assert [trial.attempts for trial in trials(tmp_path)] == [1, 1, 1]
     processes = {run.tags["lorelab.process"] for run in MLflowStore(store_uri).runs()}

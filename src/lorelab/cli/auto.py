@@ -57,7 +57,7 @@ class Chooser:
         self._judged.append((runs, choice))
         if choice.expected:
             self._known.append((members[0], size, choice))
-            self.say(f"auto: {self._of_sweep(runs)} runs {choice}")
+            self.say(f"auto: {self._of_sweep(runs)} runs: {choice}")
         return choice.way is Way.STACKED
 
     def _for_workers(self, rest: Sequence[Job]) -> bool:
@@ -71,7 +71,7 @@ class Chooser:
             return False
         runs = self._of_sweep(len(rest))
         choice = self._chosen([member], 1, runs)
-        self.say(f"auto: the {runs} runs that are not stacked {choice}")
+        self.say(f"auto: {runs} runs that are not stacked: {choice}")
         return choice.way is Way.WORKERS
 
     def _chosen(self, members: Sequence[Member], size: int, runs: int) -> Choice:

@@ -18,6 +18,7 @@ from lorelab.cli.train import settle
 from lorelab.cli.trial import TrialJob
 from lorelab.config.describe import resolved
 from lorelab.config.stacking import groups
+from lorelab.config.stacking import why_not as unfit
 from lorelab.records import RunRecord, RunStatus
 from lorelab.sweeps.footprint import budget, footprint, stack_size
 from lorelab.sweeps.local import Composer, Job, composed, run_here
@@ -88,23 +89,40 @@ class Stacker:
                 job.returned = run_here(job, self.context, self.task_function)
         configs = {job.number: config for job in jobs if (config := _config(job)) is not None}
         candidates = [job for job in jobs if job.number in configs]
+        single = Counter[str]()
         for places in groups([configs[job.number] for job in candidates]):
-            if len(places) > 1:
-                self._train([candidates[place] for place in places])
+            group = [candidates[place] for place in places]
+            if len(group) > 1:
+                alone = Counter[str]()
+                self._train(group, alone)
+                self._say_alone(alone, len(group))
+            else:
+                single[unfit([configs[group[0].number]]) or "no other differs from it in numbers alone"] += 1
+        if len(jobs) > 1:
+            self._say_alone(single, len(jobs))
 
-    def _train(self, group: Sequence[Job]) -> None:
-        """In as many stacks as the memory asks for."""
-        size, ready, alone = 0, list[_Ready](), Counter[str]()
+    def _say_alone(self, alone: Counter[str], among: int) -> None:
+        for reason, count in alone.items():
+            self.say(f"{count} of {among} runs alone, not stacked: {reason}")
+
+    def _train(self, group: Sequence[Job], alone: Counter[str]) -> None:
+        """In as many stacks as the memory asks for. ``alone``: takes why runs are not stacked."""
+        size, ready = 0, list[_Ready]()
         signatures: set[str] = set()
         for job in group:
-            each = self._ready(job)
+            each = self._ready(job, alone)
             if each is None or (signature := each.member.start.tags["lorelab.signature"]) in signatures:
                 continue  # the same run twice: by itself, it finds the first one finished
             if reason := why_not([*(other.member for other in ready[:1]), each.member]):
                 alone[reason.removeprefix(f"{each.member.start.name}: ")] += 1
                 continue
             if not size:
-                size = stack_size(len(group), footprint(each.member), budget(self.memory_gb, each.member.device))
+                needed, memory = footprint(each.member), budget(self.memory_gb, each.member.device)
+                size = stack_size(len(group), needed, memory)
+                if size == 1:
+                    found = f"each needs some {needed / 1e9:.2g} GB, a stack may take {memory / 1e9:.2g} GB"
+                    alone[f"{found} (hydra.launcher.memory_gb)"] += len(group)
+                    return
             signatures.add(signature)
             ready.append(each)
             if len(signatures) == min(size, ASKED) and not self._pays(ready, len(group), size):
@@ -113,18 +131,19 @@ class Stacker:
                 if not self._as_one(ready, len(group)):
                     return
                 ready = []
-        for reason, count in alone.items():
-            self.say(f"{count} of {len(group)} runs alone, not stacked: {reason}")
         if len(signatures) >= min(size, ASKED) or self._pays(ready, len(group), len(ready)):
             self._as_one(ready, len(group))
 
     def _pays(self, ready: Sequence[_Ready], runs: int, size: int) -> bool:
         return len(ready) > 1 and self.pays([each.member for each in ready], runs, size)
 
-    def _ready(self, job: Job) -> _Ready | None:
+    def _ready(self, job: Job, alone: Counter[str]) -> _Ready | None:
         """The job as a member; None if it runs alone, or has ended now, because its run had before."""
         trial, prepared = self.prepared(job)
-        if trial is None or prepared is None or not trial.stackable:
+        if trial is None or prepared is None:
+            return None
+        if reason := trial.why_alone:
+            alone[reason] += 1
             return None
         if isinstance(prepared, RunRecord):
             job.returned.return_value = trial.ended(prepared)
@@ -153,6 +172,8 @@ class Stacker:
         if len(ready) < 2:
             return False
         progress = _Ends(ready)
+        if self.pays is always:  # whoever chose says so
+            self.say(f"{len(ready)} of {runs} runs trained as one")
         try:
             records = fit_stacked([progress.expecting(each) for each in ready], progress)
         except Unstackable as reason:

@@ -103,12 +103,14 @@ class TrialJob:
         return Outcome(TrialStatus.FINISHED, value_of(scores, how, self.about.direction))
 
     @property
-    def stackable(self) -> bool:
-        """Whether it is one run that nobody has begun: one that was begun goes on, alone, as the same run."""
+    def why_alone(self) -> str | None:
+        """Why it cannot be trained with others; None for one run that nobody has begun."""
         trial = self.search.trial(self.number)
-        if len(self.seeds) > 1 or trial.runs:
-            return False
-        return trial.attempts <= 1 or self._begun(self.cfg.seed, self._tags()) is None
+        if len(self.seeds) > 1:
+            return "a trial of several seeds"
+        if trial.runs or (trial.attempts > 1 and self._begun(self.cfg.seed, self._tags()) is not None):
+            return "it was begun before and goes on, or begins again, as the same run"
+        return None
 
     def prepared(self) -> Member | RunRecord:
         """Its (first) run, ready to be trained, or that run's record if it is finished. Raises what ``launch`` does."""

@@ -205,8 +205,9 @@ class MLflowTracker:
                 run = client.get_run(run_id)
             for name in run.data.metrics:
                 self._stored[name] = max(point.step for point in client.get_metric_history(run_id, name))
-            if "lorelab.reason" in run.data.tags:
-                client.delete_tag(run_id, "lorelab.reason")
+            for tag in ("lorelab.reason", "lorelab.stacked", "lorelab.share_seconds"):  # it goes on, and alone
+                if tag in run.data.tags:
+                    client.delete_tag(run_id, tag)
             self.location = str(run.info.artifact_uri).removeprefix("file://")
             RunSink(client, run_id)._write([Tags(start_tags(start))], [])
             patiently(client.update_run, run_id, "RUNNING")

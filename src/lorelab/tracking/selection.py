@@ -21,6 +21,13 @@ def tag_name(key: str) -> str | None:
     return key if key.startswith(("lorelab.", "mlflow.")) else None
 
 
+OF_SOME = (
+    "lorelab.arm", "lorelab.confirms", "lorelab.diverged_at", "lorelab.reason", "lorelab.resumed",
+    "lorelab.share_seconds", "lorelab.stacked", "lorelab.study", "lorelab.trial",
+)  # fmt: skip
+"""Tags that are known though none of the runs at hand may have them."""
+
+
 def lookup(run: StoredRun, key: str) -> str | None:
     """What ``run`` says of ``key``: an attribute, a tag that ``key`` surely means, a parameter, or else a tag."""
     if key in ATTRIBUTES:
@@ -38,10 +45,10 @@ def matches(run: StoredRun, key: str, value: str) -> bool:
 
 
 def known_names(runs: Sequence[StoredRun]) -> list[str]:
-    """Every name that ``lookup`` would find in one of ``runs``."""
+    """Every name that ``lookup`` would find in one of ``runs``, or in others."""
     names = {name for run in runs for name in (*run.params, *run.tags)}
     short = {name.removeprefix("lorelab.") for name in names if name.startswith("lorelab.")}
-    return sorted(names | short | set(ATTRIBUTES))
+    return sorted(names | short | set(ATTRIBUTES) | {*OF_SOME, *(name.removeprefix("lorelab.") for name in OF_SOME)})
 
 
 def require_names(names: Sequence[str], runs: Sequence[StoredRun], where: str, also: Collection[str] = ()) -> None:

@@ -124,8 +124,12 @@ def trial(loop: StackedLoop) -> str | None:
         for generator, state in zip(net.draws.generators, states, strict=True):
             generator.set_state(state)
     for row, (member, (loss, gradient)) in enumerate(zip(members, alone, strict=True)):
-        if not _close(losses[row].detach(), loss, _LOSS) or not _close(gradients[row], gradient, _GRADIENT):
-            return f"{member.start.name}: loss or gradient of its first batch is not that of the run alone"
+        apart = _apart(losses[row].detach(), loss), _apart(gradients[row], gradient)
+        if apart[0] > _LOSS or apart[1] > _GRADIENT:
+            return (
+                f"{member.start.name}: on its first batch, loss and gradient are {apart[0]:.1e} and {apart[1]:.1e} from "
+                f"those of the run alone, expected {_LOSS:.0e} and {_GRADIENT:.0e} at most"
+            )
     return None
 
 
@@ -141,10 +145,11 @@ def _alone(member: Member, batch: Batch) -> tuple[Tensor, Tensor]:
     return loss.detach(), torch.cat([part.flatten() for part in found])
 
 
-def _close(found: Tensor, expected: Tensor, share: float) -> bool:
+def _apart(found: Tensor, expected: Tensor) -> float:
+    """The distance as a share of what is expected; 0 where neither is finite, infinite where one is."""
     if not (found.isfinite().all() and expected.isfinite().all()):
-        return bool(found.isfinite().all() == expected.isfinite().all())
-    return bool((found - expected).norm() <= share * (expected.norm() + 1e-6))
+        return 0.0 if found.isfinite().all() == expected.isfinite().all() else float("inf")
+    return float((found - expected).norm() / (expected.norm() + 1e-6))
 
 
 def _form(net: nn.Module) -> Any:
