@@ -232,6 +232,18 @@ def test_memory_decides_how_many_are_trained_at_once(sweep, store_uri: str) -> N
     assert sizes == {"2"}
 
 
+def test_a_stack_says_what_it_does_and_why_not(sweep) -> None:
+    stacked = ("optimizer.lr=0.01,0.02", "hydra/launcher=stacked", "tracker=none")
+    assert "lorelab train: 2 of 2 runs trained as one" in sweep(UNTESTED, *stacked).stderr
+    strict = sweep(UNTESTED, *stacked, "reproducible=strict").stderr
+    assert "2 of 2 runs alone, not stacked: reproducible=strict promises the bits" in strict
+    narrow = sweep(UNTESTED, *stacked, "hydra.launcher.memory_gb=0.00001").stderr
+    assert "2 of 2 runs alone, not stacked: each needs some " in narrow
+    assert "a stack may take 1e-05 GB (hydra.launcher.memory_gb)" in narrow
+    widths = sweep(UNTESTED, "model.width=8,9", *stacked[1:]).stderr
+    assert "2 of 2 runs alone, not stacked: no other differs from it in numbers alone" in widths
+
+
 AUTO = "hydra/launcher=auto"
 
 

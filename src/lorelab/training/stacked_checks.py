@@ -127,8 +127,8 @@ def trial(loop: StackedLoop) -> str | None:
         apart = _apart(losses[row].detach(), loss), _apart(gradients[row], gradient)
         if apart[0] > _LOSS or apart[1] > _GRADIENT:
             return (
-                f"{member.start.name}: on its first batch, loss and gradient are {apart[0]:.1e} and {apart[1]:.1e} from "
-                f"those of the run alone, expected {_LOSS:.0e} and {_GRADIENT:.0e} at most"
+                f"{member.start.name}: on its first batch, loss and gradient are {apart[0]:.1e} and {apart[1]:.1e} "
+                f"from those of the run alone, expected {_LOSS:.0e} and {_GRADIENT:.0e} at most"
             )
     return None
 
