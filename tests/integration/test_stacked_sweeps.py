@@ -237,7 +237,7 @@ def test_a_stack_says_what_it_does_and_why_not(sweep) -> None:
     assert "lorelab train: 2 of 2 runs trained as one" in sweep(UNTESTED, *stacked).stderr
     strict = sweep(UNTESTED, *stacked, "reproducible=strict").stderr
     assert "2 of 2 runs alone, not stacked: reproducible=strict promises the bits" in strict
-    narrow = sweep(UNTESTED, *stacked, "hydra.launcher.memory_gb=0.00001").stderr
+    narrow = sweep(UNTESTED, "optimizer.lr=0.03,0.04", *stacked[1:], "hydra.launcher.memory_gb=0.00001").stderr
     assert "2 of 2 runs alone, not stacked: each needs some " in narrow
     assert "a stack may take 1e-05 GB (hydra.launcher.memory_gb)" in narrow
     widths = sweep(UNTESTED, "model.width=8,9", *stacked[1:]).stderr
