@@ -158,5 +158,5 @@ def test_a_task_that_shares_a_sum_over_members_is_found(monkeypatch) -> None:
             return super().loss(net, batch) * len(calls)
 
     members = [with_(case, task=Forgetful).member(seed=seed) for seed in range(2)]
-    with pytest.raises(Unstackable, match="loss and gradient are .* from those of the run alone"):
+    with pytest.raises(Unstackable, match=r"loss and gradient are .* from those of the run alone"):
         fit_stacked(members, QUIET)
