@@ -86,8 +86,7 @@ def _run(name: str, rest: Sequence[str]) -> int:
     except BaseException as stop:
         if not hasattr(stop, "exit_code"):
             raise
-        more = "; the same command goes on with the sweep" if {"-m", "--multirun"} & set(rest) else ""
-        print(f"lorelab {name}: {stop}{more}", file=sys.stderr)
+        print(f"lorelab {name}: {stop}", file=sys.stderr)
         return int(stop.exit_code)
 
 

@@ -80,7 +80,6 @@ def evaluation_stacked(members: Sequence[Member], alone: float) -> float:
 
 def _evaluated(seats: Sequence[Seat], task: StackedTask | None = None) -> float:
     """The first one of a process pays for what is loaded lazily: another one counts, unless that takes too long."""
-    found = _LONG
     for _ in range(2):
         begun = time.perf_counter()
         for seat in seats:

@@ -21,10 +21,10 @@ def tag_name(key: str) -> str | None:
     return key if key.startswith(("lorelab.", "mlflow.")) else None
 
 
-OF_SOME = (
+OF_SOME = {
     "lorelab.arm", "lorelab.confirms", "lorelab.diverged_at", "lorelab.reason", "lorelab.resumed",
     "lorelab.share_seconds", "lorelab.stacked", "lorelab.study", "lorelab.trial",
-)  # fmt: skip
+}  # fmt: skip
 """Tags that are known though none of the runs at hand may have them."""
 
 
@@ -46,9 +46,9 @@ def matches(run: StoredRun, key: str, value: str) -> bool:
 
 def known_names(runs: Sequence[StoredRun]) -> list[str]:
     """Every name that ``lookup`` would find in one of ``runs``, or in others."""
-    names = {name for run in runs for name in (*run.params, *run.tags)}
+    names = {name for run in runs for name in (*run.params, *run.tags)} | OF_SOME
     short = {name.removeprefix("lorelab.") for name in names if name.startswith("lorelab.")}
-    return sorted(names | short | set(ATTRIBUTES) | {*OF_SOME, *(name.removeprefix("lorelab.") for name in OF_SOME)})
+    return sorted(names | short | set(ATTRIBUTES))
 
 
 def require_names(names: Sequence[str], runs: Sequence[StoredRun], where: str, also: Collection[str] = ()) -> None:

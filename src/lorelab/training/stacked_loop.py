@@ -157,6 +157,8 @@ class StackedLoop:
 
     def _finish(self, seats: Sequence[Seat], *, within: bool = False) -> None:
         """Lets these go; ``within`` an epoch, they have not ended it yet."""
+        if not seats:
+            return
         if within:
             self._each(Seat.end_epoch, seats)
         self._settle()  # an evaluation may still be due

@@ -58,3 +58,12 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
         StoreError, match=r"--by 'optimiser.lr': no parameter or tag .* in 1 runs; did you mean 'optimizer.lr'"
     ):
         require_names(["optimiser.lr"], [RUN], "--by")
+
+
+@pytest.mark.parametrize("name", ["lorelab.stacked", "share_seconds"])
+def test_a_tag_that_only_some_runs_have_is_known_where_none_has_it(name) -> None:
+    run = StoredRun("1", "alone", "finished", started=0.0, seconds=1.0)
+    require_names([name], [run], "--columns")
+    assert lookup(run, name) is None
+    with pytest.raises(StoreError, match="no parameter or tag of this name in 1 runs"):
+        require_names([f"{name}x"], [run], "--columns")
