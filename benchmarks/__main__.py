@@ -16,6 +16,7 @@ BENCHMARKS = {
     "epoch": "one epoch against per-example transforms in a DataLoader with Lightning's defaults",
     "lasting": "what logging, heartbeats and checkpoints to go on from cost a run; and strict reproducibility",
     "options": "what fused optimisers, torch.compile and channels-last do to a step",
+    "heap": "what it saves that freed memory stays with the process",
     "stacked": "whole sweeps of 32 runs: one by one, by two workers, stacked, auto",
     "sizes": "a step of N runs trained as one, N from 1 to 256",
     "whole": "the whole process, one epoch and test, against the same peer",

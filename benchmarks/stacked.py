@@ -40,8 +40,13 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "digits MLP": ("experiment=digits_mlp",),
     "California MLP": ("experiment=california_mlp", "trainer.max_epochs=3"),
     "MNIST MLP": ("experiment=fashion_mnist_mlp", "data=mnist", "trainer.max_epochs=1", "data.limit_train=10000"),
-    "Fashion-MNIST CNN": ("experiment=fashion_mnist_cnn", "trainer.max_epochs=1", "data.limit_train=2000"),
-    "character transformer": ("experiment=help_topics", "trainer.max_steps=100", "trainer.val_check_interval=100"),
+    "Fashion-MNIST CNN": (
+        *("experiment=fashion_mnist_cnn", "trainer.max_epochs=1"),
+        *("data.limit_train=4000", "data.val_fraction=0.034", "data.limit_test=2000"),
+    ),
+    "character transformer": (
+        *("experiment=help_topics", "loader.batch_size=16", "trainer.max_steps=50", "trainer.val_check_interval=50"),
+    ),
 }
 NEEDS = {"MNIST MLP": "MNIST", "Fashion-MNIST CNN": "FashionMNIST"}
 _numbers = count()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lorelab import __version__
 from lorelab.errors import LorelabError
+from lorelab.heap import keep_freed_memory
 
 COMMANDS = {
     "train": "train one model from a config, or many with -m (Hydra overrides)",
@@ -68,6 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         hint = f" Did you mean '{close[0]}'?" if close else f" Commands: {', '.join(COMMANDS)}."
         print(f"lorelab: no command '{name}'.{hint}", file=sys.stderr)
         return 2
+    keep_freed_memory()
     return _run(name, rest)
 
 
