@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from benchmarks.forked import Server
 from benchmarks.sweep_kill import KilledSweep
@@ -172,19 +173,66 @@ def test_runs_that_are_refused_as_one_run_alone_and_it_is_said_why(sweep, work, 
 def test_a_stack_that_was_stopped_goes_on_with_the_same_command(sweep, work, store_uri: str, tmp_path: Path) -> None:
     (work / "fault").write_text("0.02 stop")
     command = (UNTESTED, "optimizer.lr=0.01,0.02,0.03", FAULT, STACKED)
-    assert sweep(*command, check=False).returncode == 143
+    stopped = sweep(*command, check=False)
+    assert stopped.returncode == 143
+    (folder,) = (tmp_path / "outputs" / "sweeps").iterdir()
+    assert (
+        f"The same command goes on, or: lorelab sweep resume {folder.name} --folder {folder.parent}" in stopped.stderr
+    )
     assert statuses(tmp_path) == ["interrupted"] * 3
     begun = by_trial(store_uri)
     assert [run.status for run in begun.values()] == ["killed"] * 3
     (work / "fault").write_text("")
-    sweep(*command)
+    assert "3 of 3 runs trained as one" in sweep(*command).stderr
     assert statuses(tmp_path) == ["finished"] * 3
     assert [trial.attempts for trial in trials(tmp_path)] == [2, 2, 2]
     runs = by_trial(store_uri)
     assert {run.run_id for run in runs.values()} == {run.run_id for run in begun.values()}, "they are the same runs"
     assert [run.status for run in runs.values()] == ["finished"] * 3
+    assert {(run.tags["lorelab.stacked"], run.tags["lorelab.resumed"]) for run in runs.values()} == {("3", "1")}
     points = MLflowStore(store_uri).history(runs["0"].run_id, "val/accuracy")
     assert len(points) == len({step for step, _ in points}) == 2
+
+
+def test_a_stack_that_is_stopped_again_and_again_ends_one_by_one(sweep, work, store_uri: str, tmp_path: Path) -> None:
+    (work / "fault").write_text("0.02 stop")
+    command = (UNTESTED, "optimizer.lr=0.01,0.02,0.03", FAULT, STACKED)
+    for _ in range(2):
+        assert sweep(*command, check=False).returncode == 143
+    (work / "fault").write_text("")
+    assert "3 of 3 runs alone, not stacked: it was interrupted more than once" in sweep(*command).stderr
+    assert statuses(tmp_path) == ["finished"] * 3
+    assert not any("lorelab.stacked" in run.tags for run in by_trial(store_uri).values())
+    assert not list((tmp_path / "outputs" / "checkpoints").glob("*/")), "nothing is kept to go on with"
+
+
+def test_a_run_with_a_checkpoint_goes_on_alone_others_are_stacked_anew(
+    sweep, work, store_uri: str, tmp_path: Path
+) -> None:
+    """All were interrupted in a stack; one has a checkpoint, as if it had been trained alone, but a broken one."""
+    (work / "fault").write_text("0.02 stop")
+    command = (UNTESTED, "optimizer.lr=0.01,0.02,0.03", FAULT, STACKED)
+    assert sweep(*command, check=False).returncode == 143
+    (work / "fault").write_text("")
+    run = by_trial(store_uri)["1"]
+    (Path(run.tags["lorelab.checkpoints"]) / run.run_id / "last.ckpt").write_text("broken")
+    said = sweep(*command).stderr
+    assert "1 of 3 runs alone, not stacked: it goes on from a checkpoint of a run alone" in said
+    assert "2 of 3 runs trained as one" in said
+    assert statuses(tmp_path) == ["finished"] * 3
+
+
+def test_a_run_that_another_process_goes_on_with_is_not_stacked(sweep, work, store_uri: str, tmp_path: Path) -> None:
+    (work / "fault").write_text("0.02 stop")
+    command = (UNTESTED, "optimizer.lr=0.01,0.02,0.03", FAULT, STACKED)
+    assert sweep(*command, check=False).returncode == 143
+    (work / "fault").write_text("")
+    run = by_trial(store_uri)["1"]
+    with FileLock(Path(run.tags["lorelab.checkpoints"]) / f"{run.run_id}.lock"):
+        sweep(*command)
+    assert statuses(tmp_path) == ["finished"] * 3
+    found = {run.tags["lorelab.trial"]: run for run in MLflowStore(store_uri).runs() if run.status == "finished"}
+    assert [("lorelab.stacked" in found[number].tags) for number in "012"] == [True, False, True]
 
 
 def test_a_stack_that_breaks_down_costs_no_trial_its_run(sweep, monkeypatch, store_uri: str, tmp_path: Path) -> None:

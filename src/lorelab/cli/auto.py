@@ -13,7 +13,7 @@ from lorelab.config.stacking import why_not
 from lorelab.sweeps.choice import RUN_SECONDS, Choice, Measured, Way, choose
 from lorelab.sweeps.local import Composer, Job, composed
 from lorelab.sweeps.timing import crowding, evaluation_stacked, step_alone, step_stacked, work
-from lorelab.sweeps.workers import crew_size
+from lorelab.sweeps.workers import crew_size, gpus_for, start_seconds
 from lorelab.training.stacked import Member
 
 
@@ -105,7 +105,8 @@ class Chooser:
         saved = todo.evaluations * (todo.evaluation - evaluation)
         crowded = self._workers > 1 and member.device.type == "cpu"  # how workers share a GPU is not known
         crowd = crowding(self._workers) if crowded else 1.0
-        return Measured(todo.steps, alone, worker, stacked, beside, size, beside - saved, crowd)
+        start = start_seconds(gpus_for(member.settings.accelerator))
+        return Measured(todo.steps, alone, worker, stacked, beside, size, beside - saved, crowd, start)
 
 
 def _workers(job: Job) -> int:

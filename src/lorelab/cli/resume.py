@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from lorelab.tracking.protocol import StoredRun
 
 if TYPE_CHECKING:
     from lorelab.training.pruning import TrialReporter
+    from lorelab.training.stacked_seat import Member
 
 TAG = "lorelab.checkpoints"
 """Where the run keeps what it needs to go on."""
@@ -49,13 +51,27 @@ def go_on(found: StoredRun, overrides: Sequence[str] = (), *, reporter: TrialRep
     """Goes on with an interrupted run; see ``resume``. ``reporter``: may end it early."""
     cfg = _config(found)
     apply_overrides(cfg, overrides)
-    from filelock import FileLock, Timeout
-
     from lorelab.cli.launch import launch
+
+    with going_on_with(found):
+        return launch(cfg, Origin(overrides=list(overrides)), resume=found, reporter=reporter)
+
+
+def prepare_again(found: StoredRun, *, reporter: TrialReporter | None = None) -> Member | RunRecord:
+    """An interrupted run as ``go_on`` would train it, ready to be trained. Raises ``LorelabError`` as that does."""
+    from lorelab.cli.launch import prepare
+
+    return prepare(_config(found), Origin(overrides=[]), resume=found, reporter=reporter)
+
+
+@contextlib.contextmanager
+def going_on_with(found: StoredRun) -> Iterator[None]:
+    """Inside, no other process goes on with that run. Raises ``LorelabError`` if one does."""
+    from filelock import FileLock, Timeout
 
     try:
         with FileLock(Path(found.tags[TAG]) / f"{found.run_id}.lock", timeout=0):
-            return launch(cfg, Origin(overrides=list(overrides)), resume=found, reporter=reporter)
+            yield
     except Timeout as error:
         raise LorelabError(f"resume={found.run_id}: another process is going on with {found.name} already.") from error
 

@@ -6,7 +6,6 @@ import contextlib
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -14,16 +13,16 @@ from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from lorelab.cli.stacked_jobs import Ends, Ready
 from lorelab.cli.train import settle
 from lorelab.cli.trial import TrialJob
 from lorelab.config.describe import resolved
 from lorelab.config.stacking import groups
 from lorelab.config.stacking import why_not as unfit
-from lorelab.records import RunRecord, RunStatus
+from lorelab.records import RunRecord
 from lorelab.sweeps.footprint import budget, footprint, stack_size
 from lorelab.sweeps.local import Composer, Job, composed, run_here
 from lorelab.sweeps.search import Search
-from lorelab.training.progress import ProgressLine
 from lorelab.training.stacked import Member, Unstackable, fit_stacked, why_not
 
 ASKED = 8
@@ -35,26 +34,6 @@ Pays = Callable[[Sequence[Member], int, int], bool]
 def always(_members: Sequence[Member], _runs: int, _size: int) -> bool:
     """Whatever can be stacked is."""
     return True
-
-
-@dataclass
-class _Ready:
-    """A member of a stack with the job and the trial that it is of."""
-
-    job: Job
-    trial: TrialJob
-    member: Member
-    run_id: str = ""
-    """Of its run, once that is open in the store."""
-
-    @property
-    def told(self) -> bool:
-        return self.job.returned.status is not JobStatus.UNKNOWN
-
-    def end(self, record: RunRecord) -> None:
-        """Tells the trial's search, and Hydra."""
-        self.job.returned.return_value = self.trial.ended(record)
-        self.job.returned.status = JobStatus.COMPLETED
 
 
 class Stacker:
@@ -107,11 +86,11 @@ class Stacker:
 
     def _train(self, group: Sequence[Job], alone: Counter[str]) -> None:
         """In as many stacks as the memory asks for. ``alone``: takes why runs are not stacked."""
-        size, ready = 0, list[_Ready]()
+        size, ready = 0, list[Ready]()
         signatures: set[str] = set()
         for job in group:
             each = self._ready(job, alone)
-            if each is None or (signature := each.member.start.tags["lorelab.signature"]) in signatures:
+            if each is None or each.signature in signatures:
                 continue  # the same run twice: by itself, it finds the first one finished
             if reason := why_not([*(other.member for other in ready[:1]), each.member]):
                 alone[reason.removeprefix(f"{each.member.start.name}: ")] += 1
@@ -123,7 +102,7 @@ class Stacker:
                     found = f"each needs some {needed / 1e9:.2g} GB, a stack may take {memory / 1e9:.2g} GB"
                     alone[f"{found} (hydra.launcher.memory_gb)"] += len(group)
                     return
-            signatures.add(signature)
+            signatures.add(each.signature)
             ready.append(each)
             if len(signatures) == min(size, ASKED) and not self._pays(ready, len(group), size):
                 return
@@ -134,22 +113,24 @@ class Stacker:
         if len(signatures) >= min(size, ASKED) or self._pays(ready, len(group), len(ready)):
             self._as_one(ready, len(group))
 
-    def _pays(self, ready: Sequence[_Ready], runs: int, size: int) -> bool:
+    def _pays(self, ready: Sequence[Ready], runs: int, size: int) -> bool:
         return len(ready) > 1 and self.pays([each.member for each in ready], runs, size)
 
-    def _ready(self, job: Job, alone: Counter[str]) -> _Ready | None:
+    def _ready(self, job: Job, alone: Counter[str]) -> Ready | None:
         """The job as a member; None if it runs alone, or has ended now, because its run had before."""
         trial, prepared = self.prepared(job)
-        if trial is None or prepared is None:
+        if trial is None:
             return None
         if reason := trial.why_alone:
             alone[reason] += 1
+            return None
+        if prepared is None:
             return None
         if isinstance(prepared, RunRecord):
             job.returned.return_value = trial.ended(prepared)
             job.returned.status = JobStatus.COMPLETED
             return None
-        return _Ready(job, trial, prepared)
+        return Ready(job, trial, prepared)
 
     def prepared(self, job: Job) -> tuple[TrialJob | None, Member | RunRecord | None]:
         """A job's trial and its (first) run, ready to be trained; None where something is wrong with it, which is for
@@ -167,22 +148,24 @@ class Stacker:
         self._searches[kind] = trial.search
         return trial
 
-    def _as_one(self, ready: Sequence[_Ready], runs: int) -> bool:
+    def _as_one(self, ready: Sequence[Ready], runs: int) -> bool:
         """Whether a further stack of the group is worth trying."""
         if len(ready) < 2:
             return False
-        progress = _Ends(ready)
+        progress = Ends(ready)
         if self.pays is always:  # whoever chose says so
             self.say(f"{len(ready)} of {runs} runs trained as one")
         try:
-            records = fit_stacked([progress.expecting(each) for each in ready], progress)
+            with contextlib.ExitStack() as claims:
+                ready = [each for each in ready if each.claimed(claims)]
+                records = fit_stacked([progress.expecting(each) for each in ready], progress)
         except Unstackable as reason:
             self.say(f"{len(ready)} of {runs} runs alone, not stacked: {reason}")
             return False
         except BaseException as error:
             for each in ready:
                 if each.run_id and not each.told:
-                    each.trial.search.release(each.trial.number)  # begun: its run goes on, alone
+                    each.trial.search.release(each.trial.number)  # begun: its run goes on
             if not isinstance(error, Exception):
                 raise
             self.say(f"a stack of {len(ready)} runs ended; those that had not go on alone.\n{traceback.format_exc()}")
@@ -191,32 +174,6 @@ class Stacker:
             if not each.told:
                 each.end(record)
         return True
-
-
-class _Ends(ProgressLine):
-    """Tells each trial's search as soon as its run is closed, while others go on. Whether a run that failed did so by
-    itself, or with all that were open, is known at the end only."""
-
-    def __init__(self, ready: Sequence[_Ready]) -> None:
-        super().__init__("quiet")
-        self.ready = ready
-
-    def expecting(self, each: _Ready) -> Member:
-        """The member, whose run will be known by its id."""
-        begun = each.member.begun
-
-        def noted(run_id: str) -> None:
-            each.run_id = run_id
-            begun(run_id)
-
-        return replace(each.member, begun=noted)
-
-    def of_one(self) -> ProgressLine:
-        return self
-
-    def finish(self, record: RunRecord) -> None:
-        if record.status in (RunStatus.FINISHED, RunStatus.DIVERGED, RunStatus.PRUNED):
-            next(each for each in self.ready if each.run_id == record.run_id).end(record)
 
 
 @contextlib.contextmanager

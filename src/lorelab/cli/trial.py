@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
 import traceback
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from lorelab.training.stacked_seat import Member
 
 _WITH_A_RESULT = (RunStatus.FINISHED, RunStatus.DIVERGED, RunStatus.PRUNED)
+_ATTEMPTS_WITH_OTHERS = 2
 TRACEBACK = "traceback.txt"
 
 
@@ -72,6 +74,8 @@ class TrialJob:
         self.settings: SearchSettings | None = instantiate(cfg.search) if cfg.get("search") is not None else None
         self.place = sweep / ("trials" if self.confirms is None else "confirmations") / str(self.number)
         pruner = self.settings.pruner if self.settings else None
+        self.before: StoredRun | None = None
+        """The interrupted run that ``prepared`` goes on with."""
         self.search = search or Search.of(sweep, self.about, confirming=self.confirms is not None, pruner=pruner)
 
     @property
@@ -104,20 +108,32 @@ class TrialJob:
 
     @property
     def why_alone(self) -> str | None:
-        """Why it cannot be trained with others; None for one run that nobody has begun."""
+        """Why it is not trained with others; None for one run that nobody has begun, or that was interrupted once."""
         trial = self.search.trial(self.number)
         if len(self.seeds) > 1:
             return "a trial of several seeds"
-        if trial.runs or (trial.attempts > 1 and self._begun(self.cfg.seed, self._tags()) is not None):
-            return "it was begun before and goes on, or begins again, as the same run"
+        if trial.runs:
+            return "its run has ended before"
+        if trial.attempts > _ATTEMPTS_WITH_OTHERS:  # were it the stack that ends the process, it would for ever
+            return "it was interrupted more than once"
         return None
 
     def prepared(self) -> Member | RunRecord:
-        """Its (first) run, ready to be trained, or that run's record if it is finished. Raises what ``launch`` does."""
+        """Its (first) run, ready to be trained, or that run's record if it is finished. One that was interrupted is the
+        same run again. Raises what ``launch`` does."""
         from lorelab.cli.launch import prepare
+        from lorelab.cli.resume import prepare_again
+        from lorelab.tracking.mlflow_store import record_of
 
-        reporter = self._reporter(alone=len(self.seeds) == 1)
-        return prepare(self.cfg, self.origin, sweep=self.about.name, tags=self._tags(), reporter=reporter)
+        reporter, tags = self._reporter(alone=len(self.seeds) == 1), self._tags()
+        before = self._interrupted(self.cfg.seed, tags)
+        if before is not None and before.status in _WITH_A_RESULT:
+            return record_of(before)
+        if before is not None:
+            with contextlib.suppress(LorelabError):  # as in ``_trained``
+                again, self.before = prepare_again(before, reporter=reporter), before
+                return again
+        return prepare(self.cfg, self.origin, sweep=self.about.name, tags=tags, reporter=reporter)
 
     def ended(self, record: RunRecord) -> float | None:
         """Tells the search how the trial's one run ended, as ``run_trial`` would. Returns the trial's value."""
@@ -150,7 +166,7 @@ class TrialJob:
         cfg = copy.deepcopy(self.cfg)
         cfg.seed = seed
         reporter, tags = self._reporter(alone=alone), self._tags()
-        before = self._begun(seed, tags) if self.search.trial(self.number).attempts > 1 else None
+        before = self._interrupted(seed, tags)
         record: RunRecord | None = None
         if before is not None and before.status in _WITH_A_RESULT:  # its process died before it could tell
             record = record_of(before)
@@ -173,9 +189,11 @@ class TrialJob:
         tags |= {"lorelab.confirms": str(self.confirms)} if self.confirms is not None else {}
         return tags | ({"lorelab.parent": self.about.parent} if self.about.parent else {})
 
-    def _begun(self, seed: int, tags: dict[str, str]) -> StoredRun | None:
+    def _interrupted(self, seed: int, tags: dict[str, str]) -> StoredRun | None:
         """The run that an earlier attempt at this trial began with ``seed``: one with a result, else the newest that
         was interrupted."""
+        if self.search.trial(self.number).attempts < 2:
+            return None
         tracker: Tracker = instantiate(self.cfg.tracker)
         try:
             found = tracker.begun({"lorelab.sweep": self.about.name, "seed": str(seed)} | tags)

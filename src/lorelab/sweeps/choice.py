@@ -10,8 +10,6 @@ from lorelab.training.progress import clock
 
 RUN_SECONDS = 0.25
 """What a run costs beside its steps and evaluations, however it is trained (``benchmarks.sweep_overhead``)."""
-START_SECONDS = 10.0
-"""Until workers that were just started train: so long they import (two at a time on two cores)."""
 _WORTH = 0.9
 """Another way than one by one must promise to take less than this part of its time."""
 AT_RISK_SECONDS = 900.0
@@ -46,6 +44,8 @@ class Measured:
     """The same of a member of a stack, some of whose evaluations are made at once; None: as ``beside``."""
     crowding: float = 1.0
     """Times as long as alone that all takes while every worker works."""
+    start: float = 0.0
+    """Until workers train."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def choose(measured: Measured, runs: int, workers: int) -> Choice:
         expected[Way.STACKED] = stacks * measured.steps * measured.stacked + runs * beside
     if workers > 1 and runs > 1:
         each = measured.crowding * (measured.steps * measured.worker + measured.beside)
-        expected[Way.WORKERS] = START_SECONDS + -(-runs // workers) * each
+        expected[Way.WORKERS] = measured.start + -(-runs // workers) * each
     risky = expected.get(Way.STACKED, 0.0) / stacks > AT_RISK_SECONDS
     best = min((way for way in expected if not (risky and way is Way.STACKED)), key=lambda way: expected[way])
     return Choice(best if expected[best] < _WORTH * expected[Way.PLAIN] else Way.PLAIN, expected, risky)

@@ -29,6 +29,7 @@ from lorelab.sweeps.preset import write_preset
 from lorelab.sweeps.report import write_pages
 from lorelab.sweeps.summary import summary_of
 from lorelab.sweeps.workers import Crew, crew_size, follow_the_sweep, gpus_for, is_worker, workers_for
+from lorelab.training.interrupts import Interrupted
 
 LOCAL = "hydra_plugins.lorelab.launcher.LocalLauncher"
 AUTO = "hydra_plugins.lorelab.launcher.AutoLauncher"
@@ -73,6 +74,11 @@ def run(arguments: Sequence[str], context: HydraContext, task_function: TaskFunc
                 if loop.handed_over():
                     _crew(workers, gpus, loop, about).work(loop.finished)
             status = RunStatus.FAILED if loop.gives_up() else status
+        except Interrupted:
+            if not plan.jobs:  # whoever listed the jobs says how to go on
+                elsewhere = "" if plan.folder.parent == folders.SWEEPS else f" --folder {plan.folder.parent}"
+                print(f"The same command goes on, or: lorelab sweep resume {plan.name}{elsewhere}", file=sys.stderr)
+            raise
         except Exception:
             status = RunStatus.FAILED
             raise

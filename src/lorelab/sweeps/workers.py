@@ -16,13 +16,16 @@ from pathlib import Path
 from typing import IO
 
 from lorelab.errors import LorelabError
+from lorelab.sweeps.fork_server import Forked, fork_server, is_warm
 from lorelab.sweeps.search import SWEEP
 from lorelab.tracking.liveness import marks
 
+Process = Forked | subprocess.Popen[bytes]
 WORKER = "LORELAB_WORKER"
 """Set for a worker: its number. Its command line was checked by the process it works for."""
 POLL_SECONDS = 0.2
 _GRACE_SECONDS = 10.0
+_COLD, _WARMING, _WARM = 10.0, 6.0, 1.0
 _MOST_EARLY_DEATHS = 3
 
 
@@ -49,7 +52,7 @@ def follow_the_sweep() -> None:
 @dataclass
 class _Worker:
     number: int
-    process: subprocess.Popen[bytes]
+    process: Process
     log: Path
     early_deaths: int = 0
 
@@ -83,12 +86,19 @@ class Crew:
         log = self.folder / f"worker-{number}.log"
         self._ended_at_hire = self.ended()
         with log.open("ab") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "lorelab", "train", *self.arguments],
-                stdin=subprocess.PIPE, stdout=output, stderr=output, cwd=self.cwd, env=self._environment(number),
-                start_new_session=True,  # Ctrl-C reaches the sweep, which tells them
-            )  # fmt: skip
+            process = self._start(output, self._environment(number))
         return _Worker(number, process, log, early_deaths)
+
+    def _start(self, output: IO[bytes], environment: Mapping[str, str]) -> Process:
+        """In a session of its own: Ctrl-C reaches the sweep, which tells its workers."""
+        command, warm = ["train", *self.arguments], fork_server() if not self.gpus else None
+        with contextlib.suppress(OSError):
+            if warm is not None:
+                return Forked(warm, command, stdout=output, stderr=output, cwd=self.cwd, env=environment)
+        return subprocess.Popen(
+            [sys.executable, "-m", "lorelab", *command],
+            stdin=subprocess.PIPE, stdout=output, stderr=output, cwd=self.cwd, env=environment, start_new_session=True,
+        )  # fmt: skip
 
     def _replace(self, worker: _Worker) -> _Worker:
         early = worker.early_deaths + 1 if self.ended() == self._ended_at_hire else 0
@@ -135,7 +145,12 @@ def crew_size(wanted: int | None, gpu_share: float, accelerator: str) -> int:
     return workers_for(wanted, gpus, gpu_share) if wanted or gpus else os.cpu_count() or 1
 
 
-def _dismiss(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+def start_seconds(gpus: int) -> float:
+    """About how long it takes until new workers train: those for GPUs import by themselves, at once with each other."""
+    return _COLD if gpus else _WARM if is_warm() else _WARMING
+
+
+def _dismiss(processes: Sequence[Process]) -> None:
     """SIGTERM, which lets a run write its checkpoint, and SIGKILL for whoever does not end."""
     for process in processes:
         if process.poll() is None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from lorelab.errors import LorelabError
 from lorelab.records import Batch
 from lorelab.seeds import derive_seed
+from lorelab.training.keeper import LAST
 from lorelab.training.learner import Learner, channels_last
 from lorelab.training.stacked_callbacks import joins, why_not_together
 from lorelab.training.stacked_loop import StackedLoop
@@ -80,7 +81,7 @@ def _unfit(member: Member) -> str | None:
         "only CPUs and NVIDIA's GPUs are stacked on": (
             settings.accelerator == "mps" or (settings.accelerator == "auto" and torch.backends.mps.is_available())
         ),
-        "it goes on from a checkpoint of a run alone": bool(member.start.resume),
+        "it goes on from a checkpoint of a run alone": _has_checkpoint(member),
         f"its Learner is a {type(learner).__name__}, whose hooks a stack would not call": type(learner) is not Learner,
         f"{', '.join(foreign)} may act on a trainer, which a stack has not (if not, set `stackable = True` there)": (
             bool(foreign)
@@ -92,6 +93,11 @@ def _unfit(member: Member) -> str | None:
         "parts of its net are frozen": not all(each.requires_grad for each in learner.net.parameters()),
     }
     return next((reason for reason, holds in reasons.items() if holds), None)
+
+
+def _has_checkpoint(member: Member) -> bool:
+    resumed, folder = member.start.resume, member.checkpoints
+    return bool(resumed and folder and (folder / resumed / LAST).is_file())
 
 
 def _is_stackable(callback: Callback) -> bool:

@@ -4,17 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from lorelab.sweeps.choice import START_SECONDS, Measured, Way, choose
+from lorelab.sweeps.choice import Measured, Way, choose
 
-SMALL = Measured(steps=1000, alone=0.001, worker=0.001, stacked=0.004, beside=0.5, size=32)
+START = 10.0
+SMALL = Measured(steps=1000, alone=0.001, worker=0.001, stacked=0.004, beside=0.5, size=32, start=START)
 """A run alone takes 1.5 s; a stack of 32 takes 4 s for its steps and 16 s for the rest."""
 
 
 def test_each_way_is_reckoned_from_steps_and_what_is_beside_them() -> None:
     choice = choose(SMALL, runs=32, workers=2)
-    assert choice.expected == pytest.approx(
-        {Way.PLAIN: 32 * 1.5, Way.STACKED: 4 + 16, Way.WORKERS: START_SECONDS + 16 * 1.5}
-    )
+    assert choice.expected == pytest.approx({Way.PLAIN: 32 * 1.5, Way.STACKED: 4 + 16, Way.WORKERS: START + 16 * 1.5})
     assert choice.way is Way.STACKED
     assert str(choice).startswith("stacked (expected: one by one 48.0 s, stacked 20.0 s, by workers ")
 
@@ -25,7 +24,7 @@ def test_more_stacks_than_one_take_their_steps_one_after_the_other() -> None:
 
 
 def test_workers_are_chosen_where_stacking_loses_and_the_runs_are_long_enough_to_start_them() -> None:
-    slow = Measured(steps=1000, alone=0.05, worker=0.06, stacked=4.0, beside=1.0, size=32)
+    slow = Measured(steps=1000, alone=0.05, worker=0.06, stacked=4.0, beside=1.0, size=32, start=START)
     assert choose(slow, runs=32, workers=2).way is Way.WORKERS
     assert choose(slow, runs=32, workers=1).way is Way.PLAIN
     short = replace(SMALL, stacked=None)
@@ -34,7 +33,7 @@ def test_workers_are_chosen_where_stacking_loses_and_the_runs_are_long_enough_to
 
 
 def test_what_saves_less_than_a_tenth_is_not_worth_it() -> None:
-    even = Measured(steps=1000, alone=0.01, worker=0.01, stacked=0.0198, beside=0.0, size=2)
+    even = Measured(steps=1000, alone=0.01, worker=0.01, stacked=0.0198, beside=0.0, size=2, start=START)
     assert choose(even, runs=2, workers=1).way is Way.PLAIN
     assert choose(replace(even, stacked=0.015), runs=2, workers=1).way is Way.STACKED
 
@@ -58,4 +57,4 @@ def test_members_of_a_stack_may_cost_less_beside_their_steps_and_workers_more_in
     found, before = choose(measured, runs=32, workers=2).expected, choose(SMALL, runs=32, workers=2).expected
     assert found[Way.PLAIN] == before[Way.PLAIN]
     assert found[Way.STACKED] == pytest.approx(4 + 32 * 0.2)
-    assert found[Way.WORKERS] - START_SECONDS == pytest.approx(1.4 * (before[Way.WORKERS] - START_SECONDS))
+    assert found[Way.WORKERS] - START == pytest.approx(1.4 * (before[Way.WORKERS] - START))

@@ -1,6 +1,9 @@
 """Which runs cannot be trained as one, and that they are told so before anything is started."""
 
+import tempfile
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -38,9 +41,10 @@ def frozen():
 
 
 def resumed():
-    member = CLASSIFY.member()
-    object.__setattr__(member, "start", RunStart("r", {}, {}, resume="abc"))
-    return member
+    folder = Path(tempfile.mkdtemp())
+    (folder / "abc").mkdir()
+    (folder / "abc" / "last.ckpt").touch()
+    return replace(CLASSIFY.member(), start=RunStart("r", {}, {}, resume="abc"), checkpoints=folder)
 
 
 UNFIT = {

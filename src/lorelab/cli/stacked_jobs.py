@@ -1,0 +1,81 @@
+"""The members of a stack with the jobs that they are of, and how those are told what became of them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from hydra.core.utils import JobStatus
+
+from lorelab.cli.resume import going_on_with
+from lorelab.cli.trial import TrialJob
+from lorelab.errors import LorelabError
+from lorelab.records import RunRecord, RunStatus
+from lorelab.sweeps.local import Job
+from lorelab.training.progress import ProgressLine
+from lorelab.training.stacked import Member
+
+
+@dataclass
+class Ready:
+    """A member of a stack with the job and the trial that it is of."""
+
+    job: Job
+    trial: TrialJob
+    member: Member
+    run_id: str = ""
+    """Of its run, once that is open in the store."""
+
+    @property
+    def signature(self) -> str:
+        """Equal for runs that are the same."""
+        return (self.trial.before or self.member.start).tags["lorelab.signature"]
+
+    @property
+    def told(self) -> bool:
+        """Whether Hydra knows what became of it."""
+        return self.job.returned.status is not JobStatus.UNKNOWN
+
+    def end(self, record: RunRecord) -> None:
+        """Tells the trial's search, and Hydra."""
+        self.job.returned.return_value = self.trial.ended(record)
+        self.job.returned.status = JobStatus.COMPLETED
+
+    def claimed(self, claims: contextlib.ExitStack) -> bool:
+        """Whether nobody else goes on with its run, ``lorelab train resume=`` say (that is for its run alone to say);
+        until ``claims`` ends, nobody will."""
+        try:
+            if self.trial.before is not None:
+                claims.enter_context(going_on_with(self.trial.before))
+        except LorelabError:
+            return False
+        return True
+
+
+class Ends(ProgressLine):
+    """Tells each trial's search as soon as its run is closed, while others go on. Whether a run that failed did so by
+    itself, or with all that were open, is known at the end only."""
+
+    def __init__(self, ready: Sequence[Ready]) -> None:
+        super().__init__("quiet")
+        self.ready = ready
+
+    def expecting(self, each: Ready) -> Member:
+        """The member, whose run will be known by its id."""
+        begun = each.member.begun
+
+        def noted(run_id: str) -> None:
+            each.run_id = run_id
+            begun(run_id)
+
+        return replace(each.member, begun=noted)
+
+    def of_one(self) -> ProgressLine:
+        """Itself: it shows nothing."""
+        return self
+
+    def finish(self, record: RunRecord) -> None:
+        """Called when a member is closed."""
+        if record.status in (RunStatus.FINISHED, RunStatus.DIVERGED, RunStatus.PRUNED):
+            next(each for each in self.ready if each.run_id == record.run_id).end(record)
