@@ -20,6 +20,7 @@ from lorelab.config.overrides import Survey, survey, sweeps
 from lorelab.config.resolvers import register_resolvers
 from lorelab.errors import ConfigError, LorelabError, Problem, nearest
 from lorelab.paths import CONF
+from lorelab.sweeps.fork_server import prepare_fork_server
 
 if TYPE_CHECKING:
     from lorelab.records import RunRecord
@@ -149,6 +150,9 @@ def _check(argv: Sequence[str]) -> None:
             f"{len(seen.configs):,} configs are, with each pair of options among them",
             file=sys.stderr,
         )
+    local = bool(set(argv) & set(_MANY)) and "hydra/launcher=local" in overrides and not seen.problems
+    if local and any((one.cfg.sweep.workers or 1) > 1 for one in seen.configs[:1]):
+        prepare_fork_server()  # it imports while we do
     from lorelab.config.validate import validate_all
 
     search = seen.configs[0].cfg.get("search") if seen.configs else None

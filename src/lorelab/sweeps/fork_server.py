@@ -89,34 +89,48 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
-@functools.cache
+class _Started:
+    """A server on its way; its standard input stays open as long as this process lives."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="lorelab-fork-")) / "socket"
+        begin = f"from lorelab.sweeps.fork_server import serve; serve({str(self.path)!r})"
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-c", begin], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+
+    @functools.cached_property
+    def ready(self) -> bool:
+        """Whether it serves, once it does."""
+        assert self.process.stdout is not None
+        if self.process.stdout.readline():
+            return True
+        shutil.rmtree(self.path.parent, ignore_errors=True)
+        return False
+
+
+_started: list[_Started] = []
+
+
+def prepare_fork_server() -> None:
+    """Starts this process's server, if there can be one, and does not wait until it has imported everything."""
+    forks = hasattr(os, "fork") and sys.platform != "darwin"  # whose own libraries do not survive a fork
+    if forks and VARIABLE not in os.environ and not _started:
+        _started.append(_Started())
+
+
 def fork_server() -> str | None:
-    """Path of the socket of this process's server, which is started by the first call (that takes as long as the
-    imports) and ends with the process; None where there can be none."""
+    """Path of the socket of this process's server, which ends with the process; None where there can be none."""
+    prepare_fork_server()
     if VARIABLE in os.environ:
         return os.environ[VARIABLE]
-    if not hasattr(os, "fork") or sys.platform == "darwin":  # whose own libraries do not survive a fork
-        return None
-    path = str(Path(tempfile.mkdtemp(prefix="lorelab-fork-")) / "socket")
-    begin = f"from lorelab.sweeps.fork_server import serve; serve({path!r})"
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-c", begin], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )  # fmt: skip
-    _servers.append(process)  # whose stdin stays open as long as this process lives
-    assert process.stdout is not None
-    if process.stdout.readline():
-        return path
-    shutil.rmtree(Path(path).parent, ignore_errors=True)
-    return None
-
-
-_servers: list[subprocess.Popen[bytes]] = []
+    return str(_started[0].path) if _started and _started[0].ready else None
 
 
 def is_warm() -> bool:
-    """Whether processes can be had at once."""
-    return VARIABLE in os.environ or bool(_servers)
+    """Whether processes can be had at once, or soon."""
+    return VARIABLE in os.environ or bool(_started)
 
 
 def serve(path: str, run: Callable[[Sequence[str]], int] | None = None) -> None:
@@ -198,6 +212,4 @@ def _take_threads() -> None:
 
 
 def _main(arguments: Sequence[str]) -> int:
-    from lorelab.__main__ import main
-
-    return main(arguments)
+    return int(importlib.import_module("lorelab.__main__").main(arguments))

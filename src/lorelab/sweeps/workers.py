@@ -25,7 +25,7 @@ WORKER = "LORELAB_WORKER"
 """Set for a worker: its number. Its command line was checked by the process it works for."""
 POLL_SECONDS = 0.2
 _GRACE_SECONDS = 10.0
-_COLD, _WARMING, _WARM = 10.0, 6.0, 1.0
+_COLD, _WARMING, _WARM = 12.0, 9.0, 2.0
 _MOST_EARLY_DEATHS = 3
 
 

@@ -94,18 +94,25 @@ def test_where_nobody_serves_any_more_workers_import_by_themselves(
 
 def test_a_server_that_cannot_start_costs_only_the_warmth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(fork_server.VARIABLE, raising=False)
-    monkeypatch.setattr(fork_server, "_servers", [])
+    monkeypatch.setattr(fork_server, "_started", [])
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    fork_server.fork_server.cache_clear()
     assert fork_server.fork_server() is None
-    fork_server.fork_server.cache_clear()
+    assert fork_server.fork_server() is None, "asked once more"
+    assert not fork_server._started[0].path.parent.exists()
 
 
 def test_it_ends_with_the_process_that_has_it(tmp_path: Path) -> None:
-    code = (
-        "from lorelab.sweeps import fork_server; assert not fork_server.is_warm(); path = fork_server.fork_server()\n"
-        "assert fork_server.fork_server() == path and fork_server.is_warm()\n"
-        "print(path, fork_server._servers[0].pid, flush=True); import os; os._exit(0)"
+    code = "\n".join(
+        [
+            "import os",
+            "from lorelab.sweeps import fork_server",
+            "assert not fork_server.is_warm()",
+            "fork_server.prepare_fork_server()",
+            "path = fork_server.fork_server()",
+            "assert fork_server.fork_server() == path and fork_server.is_warm()",
+            "print(path, fork_server._started[0].process.pid, flush=True)",
+            "os._exit(0)",
+        ]
     )
     clean = {key: value for key, value in os.environ.items() if key != fork_server.VARIABLE}
     told = subprocess.run([sys.executable, "-c", code], env=clean, capture_output=True, text=True, check=True).stdout
