@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from lorelab.paths import ROOT
-from lorelab.sweeps.fork_server import VARIABLE, Forked, serve
+from lorelab.sweeps.fork_server import VARIABLE, serve
+from lorelab.sweeps.forked import Forked
 
 
 class Server:

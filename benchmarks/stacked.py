@@ -20,6 +20,7 @@ from pathlib import Path
 from time import perf_counter
 
 from benchmarks.alternate import Comparison, Sample, Way, alternate
+from benchmarks.epoch import OVERRIDES
 from benchmarks.parts import ACCELERATOR, missing_images, own_threads
 from benchmarks.report import markdown
 from lorelab.tracking.mlflow_client import connect
@@ -39,7 +40,7 @@ WAYS = {
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "digits MLP": ("experiment=digits_mlp",),
     "California MLP": ("experiment=california_mlp", "trainer.max_epochs=3"),
-    "MNIST MLP": ("experiment=fashion_mnist_mlp", "data=mnist", "trainer.max_epochs=1", "data.limit_train=10000"),
+    "MNIST MLP": OVERRIDES,
     "Fashion-MNIST CNN": (
         *("experiment=fashion_mnist_cnn", "trainer.max_epochs=1"),
         *("data.limit_train=4000", "data.val_fraction=0.034", "data.limit_test=2000"),

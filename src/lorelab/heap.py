@@ -8,9 +8,9 @@ import os
 
 _MMAP_THRESHOLD, _TRIM_THRESHOLD, _TOP_PAD = -3, -1, -2
 """Of glibc's ``malloc.h``; see mallopt(3)."""
-_HUGE, _NEVER, _AT_ONCE = 1 << 30, (1 << 31) - 1, 64 << 20
-"""Bytes. A block from the first on is given back when it is freed, as always; of others nothing is; the heap grows by
-the last."""
+_HUGE, _LARGE, _NEVER, _AT_ONCE = 1 << 30, 32 << 20, -1, 64 << 20
+"""Bytes. A block from the first on (the second, where glibc is older than 2.35) is given back when it is freed, as
+always; of others nothing is; the heap grows by the last."""
 
 
 def keep_freed_memory() -> bool:
@@ -19,10 +19,22 @@ def keep_freed_memory() -> bool:
     environment tunes the allocator (``MALLOC_…``, ``GLIBC_TUNABLES``)."""
     if any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ):
         return False
-    try:
-        if not os.confstr("CS_GNU_LIBC_VERSION"):
-            return False
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError, ValueError):  # macOS, musl, Windows
+    libc = _glibc()
+    if libc is None:
         return False
-    return all(mallopt(*each) for each in ((_MMAP_THRESHOLD, _HUGE), (_TRIM_THRESHOLD, _NEVER), (_TOP_PAD, _AT_ONCE)))
+    kept = libc.mallopt(_MMAP_THRESHOLD, _HUGE) or libc.mallopt(_MMAP_THRESHOLD, _LARGE)
+    return bool(kept and libc.mallopt(_TRIM_THRESHOLD, _NEVER) and libc.mallopt(_TOP_PAD, _AT_ONCE))
+
+
+def give_back() -> None:
+    """Gives the kernel what is free now: before it is asked how much there is, or when others need it."""
+    if (libc := _glibc()) is not None:
+        libc.malloc_trim(0)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    """None on macOS, Windows, or with musl."""
+    try:
+        return ctypes.CDLL(None) if os.confstr("CS_GNU_LIBC_VERSION") else None
+    except (AttributeError, OSError, TypeError, ValueError):
+        return None

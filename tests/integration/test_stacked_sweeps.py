@@ -305,7 +305,7 @@ def times(monkeypatch):
         monkeypatch.setattr(auto, "crowding", lambda workers: crowd)
         monkeypatch.setattr(auto, "evaluation_stacked", lambda _members, _alone: evaluation)
         monkeypatch.setattr(auto, "step_alone", lambda _member, _threads=None: alone)
-        monkeypatch.setattr(auto, "step_stacked", lambda _members, size: stacked * size)
+        monkeypatch.setattr(auto, "step_stacked", lambda _members, size, _alone: stacked * size)
 
     return are
 

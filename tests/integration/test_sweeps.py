@@ -312,6 +312,8 @@ REFUSED = [
     (["-m", "search=optimizer", "search.conditions={optimizer.momentum:'optimizer=sdg'}"], ["did you mean 'sgd'?"]),
     (["-m", "search=lr", "optimizer.lr=shuffle(0.1,0.2)"], ["expected: an order that is the same"]),
     (["-m", "optimizer.lr=interval(0.1,1)"], ["optimizer.lr: an interval", "search=default"]),
+    (["-m", "hydra/launcher=local", "sweep.workers=two", "seed=0,1"], ["sweep.workers", "two"]),
+    (["-m", "hydra/launcher=local", "sweep.workers=[2]", "seed=0,1"], ["sweep.workers"]),
     (["-m", "search=lr", "search.storage=postgresql://me:secret@there/db", "sweep.name=a/b"],
      ["storage holds a password", "name must be usable as a folder"]),
 ]  # fmt: skip

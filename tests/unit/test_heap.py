@@ -20,11 +20,11 @@ print(kept, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 PAGES = 100_000_000 // os.sysconf("SC_PAGE_SIZE")
 
 
-def faults(**environment: str) -> tuple[bool, int]:
+def faults(code: str = FAULTS, **environment: str) -> tuple[bool, int]:
     """Whether memory is kept in a new process, and how many pages it is given when it asks for 100 MB again."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("MALLOC_", "GLIBC_"))}
     told = subprocess.run(
-        [sys.executable, "-c", FAULTS], env=clean | environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code], env=clean | environment, capture_output=True, text=True, check=True
     )
     kept, count = told.stdout.split()
     return kept == "True", int(count)
@@ -35,6 +35,14 @@ def test_what_was_freed_is_used_again() -> None:
     if not kept:
         pytest.skip("not glibc")
     assert count < PAGES / 100
+
+
+def test_what_is_free_can_be_given_back() -> None:
+    code = FAULTS.replace("before =", "from lorelab.heap import give_back; give_back(); before =", 1)
+    kept, count = faults(code)
+    if not kept:
+        pytest.skip("not glibc")
+    assert count > PAGES / 2
 
 
 def test_an_environment_that_tunes_the_allocator_is_left_alone() -> None:

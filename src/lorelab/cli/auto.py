@@ -96,7 +96,9 @@ class Chooser:
         stacked, evaluation = None, todo.evaluation
         if len(members) > 1:
             try:
-                stacked, evaluation = step_stacked(members, size), evaluation_stacked(members, evaluation)
+                stacked = step_stacked(members, size, alone)
+                if stacked < size * alone:  # else the steps have decided
+                    evaluation = evaluation_stacked(members, evaluation)
             except Exception as reason:  # whatever a net or a loss does that cannot be mapped
                 self.say(
                     f"auto: {len(members)} runs cannot be stacked: {(str(reason) or repr(reason)).splitlines()[0]}"

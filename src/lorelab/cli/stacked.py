@@ -118,7 +118,7 @@ class Stacker:
 
     def _ready(self, job: Job, alone: Counter[str]) -> Ready | None:
         """The job as a member; None if it runs alone, or has ended now, because its run had before."""
-        trial, prepared = self.prepared(job)
+        trial, prepared = self.prepared(job, together=True)
         if trial is None:
             return None
         if reason := trial.why_alone:
@@ -132,13 +132,16 @@ class Stacker:
             return None
         return Ready(job, trial, prepared)
 
-    def prepared(self, job: Job) -> tuple[TrialJob | None, Member | RunRecord | None]:
+    def prepared(self, job: Job, *, together: bool = False) -> tuple[TrialJob | None, Member | RunRecord | None]:
         """A job's trial and its (first) run, ready to be trained; None where something is wrong with it, which is for
-        its run alone to say."""
+        its run alone to say, or if it shall be trained ``together`` with others and cannot be."""
         try:
             with _own(job) as cfg:
                 trial = self._trial(cfg)
-                return trial, trial.prepared()
+                try:
+                    return trial, None if together and trial.why_alone else trial.prepared()
+                finally:
+                    settle()  # a run that goes on takes the threads that it had
         except Exception:
             return None, None
 
@@ -150,15 +153,18 @@ class Stacker:
 
     def _as_one(self, ready: Sequence[Ready], runs: int) -> bool:
         """Whether a further stack of the group is worth trying."""
-        if len(ready) < 2:
-            return False
+        with contextlib.ExitStack() as claims:
+            ready = [each for each in ready if each.claimed(claims)]
+            if len(ready) < 2:
+                return False
+            if self.pays is always:  # whoever chose says so
+                self.say(f"{len(ready)} of {runs} runs trained as one")
+            return self._trained(ready, runs)
+
+    def _trained(self, ready: Sequence[Ready], runs: int) -> bool:
         progress = Ends(ready)
-        if self.pays is always:  # whoever chose says so
-            self.say(f"{len(ready)} of {runs} runs trained as one")
         try:
-            with contextlib.ExitStack() as claims:
-                ready = [each for each in ready if each.claimed(claims)]
-                records = fit_stacked([progress.expecting(each) for each in ready], progress)
+            records = fit_stacked([progress.expecting(each) for each in ready], progress)
         except Unstackable as reason:
             self.say(f"{len(ready)} of {runs} runs alone, not stacked: {reason}")
             return False

@@ -43,11 +43,14 @@ class Ready:
         self.job.returned.status = JobStatus.COMPLETED
 
     def claimed(self, claims: contextlib.ExitStack) -> bool:
-        """Whether nobody else goes on with its run, ``lorelab train resume=`` say (that is for its run alone to say);
-        until ``claims`` ends, nobody will."""
+        """Whether nobody else goes on with its run, or has since it was prepared (``lorelab train resume=``); until
+        ``claims`` ends, nobody will."""
+        before = self.trial.before
         try:
-            if self.trial.before is not None:
-                claims.enter_context(going_on_with(self.trial.before))
+            if before is not None:
+                claims.enter_context(going_on_with(before))
+                now = self.trial.interrupted()
+                return now is not None and (now.run_id, now.status) == (before.run_id, before.status)
         except LorelabError:
             return False
         return True

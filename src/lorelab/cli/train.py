@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from lorelab.config.origin import Origin
-from lorelab.config.overrides import Survey, survey, sweeps
+from lorelab.config.overrides import Composed, Survey, survey, sweeps
 from lorelab.config.resolvers import register_resolvers
 from lorelab.errors import ConfigError, LorelabError, Problem, nearest
 from lorelab.paths import CONF
@@ -150,8 +150,7 @@ def _check(argv: Sequence[str]) -> None:
             f"{len(seen.configs):,} configs are, with each pair of options among them",
             file=sys.stderr,
         )
-    local = bool(set(argv) & set(_MANY)) and "hydra/launcher=local" in overrides and not seen.problems
-    if local and any((one.cfg.sweep.workers or 1) > 1 for one in seen.configs[:1]):
+    if set(argv) & set(_MANY) and "hydra/launcher=local" in overrides and any(map(_has_workers, seen.configs[:1])):
         prepare_fork_server()  # it imports while we do
     from lorelab.config.validate import validate_all
 
@@ -166,6 +165,15 @@ def _check(argv: Sequence[str]) -> None:
         problems = [*seen.problems, *(p for one in several for p in one.problems)]
         seen = Survey([c for one in several for c in one.configs], problems)
     validate_all(seen)
+
+
+def _has_workers(one: Composed) -> bool:
+    """Whether the sweep will have forked workers, as far as can be told: nothing is checked yet."""
+    cfg = OmegaConf.to_container(one.cfg)
+    sweep, trainer = (cfg.get(key) if isinstance(cfg, dict) else None for key in ("sweep", "trainer"))
+    workers = sweep.get("workers") if isinstance(sweep, dict) else None
+    on_cpu = not Path("/dev/nvidiactl").exists() or (isinstance(trainer, dict) and trainer.get("accelerator") == "cpu")
+    return isinstance(workers, int) and workers > 1 and on_cpu
 
 
 def _misplaced(argv: Sequence[str], overrides: Sequence[str]) -> Iterator[Problem]:

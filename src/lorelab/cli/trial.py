@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
+import sys
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,7 +127,7 @@ class TrialJob:
         from lorelab.tracking.mlflow_store import record_of
 
         reporter, tags = self._reporter(alone=len(self.seeds) == 1), self._tags()
-        before = self._interrupted(self.cfg.seed, tags)
+        before = self.interrupted()
         if before is not None and before.status in _WITH_A_RESULT:
             return record_of(before)
         if before is not None:
@@ -134,6 +135,10 @@ class TrialJob:
                 again, self.before = prepare_again(before, reporter=reporter), before
                 return again
         return prepare(self.cfg, self.origin, sweep=self.about.name, tags=tags, reporter=reporter)
+
+    def interrupted(self) -> StoredRun | None:
+        """The (first) run that an earlier attempt began, as it is now."""
+        return self._interrupted(self.cfg.seed, self._tags())
 
     def ended(self, record: RunRecord) -> float | None:
         """Tells the search how the trial's one run ended, as ``run_trial`` would. Returns the trial's value."""
@@ -173,8 +178,8 @@ class TrialJob:
         elif before is not None:
             try:
                 record = go_on(before, reporter=reporter)
-            except LorelabError:  # nothing was kept, or the data have changed: from the start, then
-                record = None
+            except LorelabError as error:  # nothing was kept, or the data have changed
+                print(f"{error}\nTrial {self.number} begins anew, as another run.", file=sys.stderr)
         if record is None:
             record = launch(cfg, self.origin, sweep=self.about.name, tags=tags, reporter=reporter)
         return _noted(record, seed)

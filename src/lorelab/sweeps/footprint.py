@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from lorelab.heap import give_back
 from lorelab.training.no_trace import no_trace
 from lorelab.training.stacked import Member
 from lorelab.training.stacked_callbacks import joins
@@ -62,6 +63,7 @@ def budget(memory_gb: float | None, device: torch.device) -> int:
         return int(_SHARE * free)
     import psutil
 
+    give_back()
     return int(_SHARE * psutil.virtual_memory().available)
 
 

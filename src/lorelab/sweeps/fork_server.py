@@ -19,10 +19,11 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+from lorelab.sweeps.forked import NUMBER, as_bytes, number_of
 
 VARIABLE = "LORELAB_FORK_SERVER"
 """Path of the socket, for commands that were themselves forked."""
@@ -34,61 +35,6 @@ PRELOAD = (
 )
 
 
-class Forked:
-    """``lorelab ARGUMENTS`` under way, with what ``subprocess.Popen`` offers of it.
-
-    ``stdout``, ``stderr``: open files. The process can read from ``stdin``.
-
-    Raises:
-        OSError: nobody serves at ``path`` any more.
-    """
-
-    def __init__(
-        self, path: str, arguments: Sequence[str], *, stdout: Any, stderr: Any, cwd: str, env: Mapping[str, str]
-    ) -> None:
-        self._answers = socket.socket(socket.AF_UNIX)
-        self._answers.connect(path)
-        reader, writer = os.pipe()
-        self.stdin: IO[bytes] | None = os.fdopen(writer, "wb", buffering=0)
-        request = json.dumps({"arguments": list(arguments), "environment": dict(env), "cwd": cwd}).encode()
-        fds = [reader, *(stream if isinstance(stream, int) else stream.fileno() for stream in (stdout, stderr))]
-        socket.send_fds(self._answers, [len(request).to_bytes(8, "big")], fds)
-        self._answers.sendall(request)
-        os.close(reader)
-        self.stderr: IO[str] | None = None
-        self.returncode: int | None = None
-        self.pid = int(self._answers.recv(16))
-
-    def poll(self) -> int | None:
-        """The exit status, None while it runs."""
-        if self.returncode is None and select.select([self._answers], [], [], 0)[0]:
-            self.returncode = int(self._answers.recv(16) or -signal.SIGKILL)
-        return self.returncode
-
-    def wait(self, timeout: float | None = None) -> int:
-        """The exit status. Raises ``subprocess.TimeoutExpired``."""
-        limit = None if timeout is None else time.monotonic() + timeout
-        while self.poll() is None:
-            if limit is not None and time.monotonic() > limit:
-                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0.0)
-            time.sleep(0.02)
-        assert self.returncode is not None
-        return self.returncode
-
-    def send_signal(self, signum: int) -> None:
-        """Nothing if it has ended."""
-        if self.poll() is None:
-            os.kill(self.pid, signum)
-
-    def terminate(self) -> None:
-        """SIGTERM."""
-        self.send_signal(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """SIGKILL."""
-        self.send_signal(signal.SIGKILL)
-
-
 class _Started:
     """A server on its way; its standard input stays open as long as this process lives."""
 
@@ -98,6 +44,7 @@ class _Started:
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-c", begin], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, start_new_session=True,
+            env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},  # it makes its threads when it is loaded
         )  # fmt: skip
 
     @functools.cached_property
@@ -113,11 +60,16 @@ class _Started:
 _started: list[_Started] = []
 
 
+def forks() -> bool:
+    """Whether processes can be forked here; not on a Mac, whose own libraries do not survive it."""
+    return hasattr(os, "fork") and sys.platform != "darwin"
+
+
 def prepare_fork_server() -> None:
     """Starts this process's server, if there can be one, and does not wait until it has imported everything."""
-    forks = hasattr(os, "fork") and sys.platform != "darwin"  # whose own libraries do not survive a fork
-    if forks and VARIABLE not in os.environ and not _started:
-        _started.append(_Started())
+    if forks() and VARIABLE not in os.environ and not _started:
+        with contextlib.suppress(OSError):  # it costs the warmth
+            _started.append(_Started())
 
 
 def fork_server() -> str | None:
@@ -130,51 +82,73 @@ def fork_server() -> str | None:
 
 def is_warm() -> bool:
     """Whether processes can be had at once, or soon."""
-    return VARIABLE in os.environ or bool(_started)
+    return VARIABLE in os.environ or (bool(_started) and _started[0].process.poll() is None)
 
 
 def serve(path: str, run: Callable[[Sequence[str]], int] | None = None) -> None:
     """Forks a process that calls ``run``, by default ``lorelab.__main__.main``, for each request at the socket
     ``path``, until standard input ends."""
-    from lorelab.tracking.mlflow_client import prepare_environment
-
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen(64)
+    try:
+        if _imported():
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+            print("ready", flush=True)
+            _until_input_ends(listener, run or _main)
+    finally:
+        with contextlib.suppress(OSError):
+            Path(path).unlink()
+            Path(path).parent.rmdir()
+
+
+def _imported() -> bool:
+    """False if whoever asked for it was gone before the end."""
+    from lorelab.paths import ROOT
+    from lorelab.tracking.mlflow_client import prepare_environment
+    from lorelab.training import provenance
+
     prepare_environment()
     for module in PRELOAD:
         importlib.import_module(module)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    print("ready", flush=True)
+        if select.select([sys.stdin], [], [], 0)[0]:
+            return False
+    provenance.capture(ROOT)  # which code runs is read now, when it is loaded, and known to all that are forked
+    provenance.code_version()
+    return True
+
+
+def _until_input_ends(listener: socket.socket, run: Callable[[Sequence[str]], int]) -> None:
     while listener in (ready := select.select([listener, sys.stdin], [], [])[0]) or not ready:
         client, _ = listener.accept()
         if os.fork() == 0:
             listener.close()
-            _keep(client, run or _main)
+            _keep(client, run)
         client.close()
-    with contextlib.suppress(OSError):
-        Path(path).unlink()
-        Path(path).parent.rmdir()
 
 
 def _keep(client: socket.socket, run: Callable[[Sequence[str]], int]) -> None:
-    """Forks the command, says its id and, later, its exit status."""
+    """Forks the command, says its id and, later, its exit status. It goes on where everything is told to end: the
+    command has things to put in order, and somebody waits for it."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    size, fds, *_ = socket.recv_fds(client, 8, 3)
-    request = bytearray()
-    while len(request) < int.from_bytes(size, "big"):
-        request += client.recv(65536)
+    size, fds, *_ = socket.recv_fds(client, NUMBER, 3)
+    request, wanted = bytearray(), number_of(size)
+    while len(request) < wanted and (more := client.recv(65536)):
+        request += more
+    if len(request) < wanted or not wanted:
+        os._exit(1)  # whoever asked is gone
     pid = os.fork()
     if pid == 0:
         client.close()
         _become(json.loads(request), fds, run)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     for fd in (*fds, 0, 1, 2):
         os.close(fd)
     with contextlib.suppress(OSError):
-        client.sendall(str(pid).encode())
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        client.sendall(as_bytes(pid))
+    _, status = os.waitpid(pid, 0)
     with contextlib.suppress(OSError):
-        client.sendall(str(status).encode())
+        client.sendall(as_bytes(os.waitstatus_to_exitcode(status)))
     os._exit(0)
 
 
@@ -183,13 +157,13 @@ def _become(request: Mapping[str, Any], fds: Sequence[int], run: Callable[[Seque
     for number, fd in enumerate(fds):
         os.dup2(fd, number)
         os.close(fd)
-    os.environ.clear()
-    os.environ.update(request["environment"])
-    os.chdir(request["cwd"])
-    _take_threads()
     sys.argv = ["lorelab", *request["arguments"]]
     status = 1
     try:
+        os.environ.clear()
+        os.environ.update(request["environment"])
+        os.chdir(request["cwd"])
+        _take_threads()
         status = run(request["arguments"])
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
@@ -207,7 +181,7 @@ def _take_threads() -> None:
     """As many as the environment says: PyTorch has read another one."""
     import torch
 
-    with contextlib.suppress(KeyError, ValueError):
+    with contextlib.suppress(KeyError, ValueError, RuntimeError):  # as if it said nothing
         torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
 

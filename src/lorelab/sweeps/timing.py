@@ -135,13 +135,13 @@ def step_alone(member: Member, threads: int | None = None) -> float:
     return _typical(watch.moments)
 
 
-def step_stacked(members: Sequence[Member], size: int) -> float:
+def step_stacked(members: Sequence[Member], size: int, alone: float = math.inf) -> float:
     """Seconds of one optimiser step of ``size`` members as one, of whom ``members`` (two or more) are given: measured
-    for two of them and for all, and from there on reckoned by how much each more adds. Raises what a net or a loss does
-    that cannot be stacked."""
+    for two of them and for all, and from there on reckoned by how much each more adds. Where two take longer than twice
+    ``alone``, more will, too: that is not measured. Raises what a net or a loss does that cannot be stacked."""
     batches, given = members[0].settings.accumulate_grad_batches, len(members)  # batches of one step
     two = _stacked(members[:2])
-    if two * given / 2 > _LONG:
+    if two * given / 2 > _LONG or batches * two > 2 * alone:
         return batches * two * size / 2
     found = two if given == 2 else _stacked(members)
     more = two / 2 if given == 2 else max(0.0, (found - two) / (given - 2))

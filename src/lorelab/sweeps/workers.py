@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import IO
 
 from lorelab.errors import LorelabError
-from lorelab.sweeps.fork_server import Forked, fork_server, is_warm
+from lorelab.sweeps.fork_server import fork_server, forks, is_warm
+from lorelab.sweeps.forked import Forked
 from lorelab.sweeps.search import SWEEP
 from lorelab.tracking.liveness import marks
 
@@ -72,8 +73,10 @@ class Crew:
         Raises:
             LorelabError: a worker dies again and again before a trial ends.
         """
-        workers = [self._hire(number) for number in range(self.count)]
+        workers = list[_Worker]()
         try:
+            for number in range(self.count):
+                workers.append(self._hire(number))
             while any(worker.process.poll() is None for worker in workers) or not finished():
                 for index, worker in enumerate(workers):
                     if worker.process.poll() is not None and not finished():
@@ -147,7 +150,7 @@ def crew_size(wanted: int | None, gpu_share: float, accelerator: str) -> int:
 
 def start_seconds(gpus: int) -> float:
     """About how long it takes until new workers train: those for GPUs import by themselves, at once with each other."""
-    return _COLD if gpus else _WARM if is_warm() else _WARMING
+    return _COLD if gpus or not forks() else _WARM if is_warm() else _WARMING
 
 
 def _dismiss(processes: Sequence[Process]) -> None:

@@ -205,7 +205,7 @@ class MLflowTracker:
                 run = client.get_run(run_id)
             for name in run.data.metrics:
                 self._stored[name] = max(point.step for point in client.get_metric_history(run_id, name))
-            for tag in ("lorelab.reason", "lorelab.stacked", "lorelab.share_seconds"):  # it goes on, and alone
+            for tag in ("lorelab.reason", "lorelab.stacked", "lorelab.share_seconds"):  # of how it went before
                 if tag in run.data.tags:
                     client.delete_tag(run_id, tag)
             self.location = str(run.info.artifact_uri).removeprefix("file://")

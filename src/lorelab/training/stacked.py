@@ -64,8 +64,8 @@ def fit_stacked(members: Sequence[Member], progress: ProgressLine | None = None)
             for member in members:
                 signals.wait()  # a run that is opened is closed, if its store answers soon
                 _open(seats[member], len(members), Path(folder), progress, pace)
-                signals.release()
                 member.begun(seats[member].run.record.run_id)  # type: ignore[union-attr]
+                signals.release()
             _describe(loop.live)
             progress.start(_title(members), loop.total, members[0].learner.task.monitor)
             loop.run()

@@ -2,8 +2,10 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,7 @@ import psutil
 import pytest
 
 from lorelab.sweeps import fork_server, workers
-from lorelab.sweeps.fork_server import Forked
+from lorelab.sweeps.forked import Forked
 from lorelab.sweeps.workers import Crew
 
 RUN = """
@@ -80,6 +82,18 @@ def test_it_is_ended_by_signals(server: str, tmp_path: Path, signum: int) -> Non
     assert not psutil.pid_exists(process.pid)
 
 
+def test_a_server_that_ends_meanwhile_is_no_server(tmp_path: Path) -> None:
+    path = str(tmp_path / "socket")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        ending = threading.Thread(target=lambda: listener.accept()[0].recv(1))
+        ending.start()
+        with pytest.raises(OSError):
+            start(path, tmp_path)
+        ending.join()
+
+
 def test_where_nobody_serves_any_more_workers_import_by_themselves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,6 +113,29 @@ def test_a_server_that_cannot_start_costs_only_the_warmth(tmp_path: Path, monkey
     assert fork_server.fork_server() is None
     assert fork_server.fork_server() is None, "asked once more"
     assert not fork_server._started[0].path.parent.exists()
+
+
+def test_nothing_is_left_of_one_whose_process_ended_before_it_was_ready() -> None:
+    started = fork_server._Started()
+    started.process.stdin.close()
+    assert started.process.wait(30) == 0
+    assert not started.path.parent.exists()
+    started.process.stdout.close()
+
+
+def test_what_is_forked_knows_the_code_that_was_loaded(tmp_path: Path) -> None:
+    code = RUN.replace(
+        "return 3", "from lorelab.training import provenance as p; print(p._git_state.cache_info()); return 3"
+    )
+    (tmp_path / "own").mkdir()
+    path = str(tmp_path / "own" / "socket")
+    server = subprocess.Popen([sys.executable, "-c", code, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    server.stdout.readline()
+    start(path, tmp_path).wait(20)
+    server.stdin.close()
+    assert "currsize=1" in (tmp_path / "out").read_text()
+    server.wait(10)
+    server.stdout.close()
 
 
 def test_it_ends_with_the_process_that_has_it(tmp_path: Path) -> None:
