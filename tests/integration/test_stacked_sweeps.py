@@ -194,6 +194,7 @@ def test_a_stack_that_was_stopped_goes_on_with_the_same_command(sweep, work, sto
     assert len(points) == len({step for step, _ in points}) == 2
 
 
+@pytest.mark.slow
 def test_a_stack_that_is_stopped_again_and_again_ends_one_by_one(sweep, work, store_uri: str, tmp_path: Path) -> None:
     (work / "fault").write_text("0.02 stop")
     command = (UNTESTED, "optimizer.lr=0.01,0.02,0.03", FAULT, STACKED)
@@ -206,6 +207,7 @@ def test_a_stack_that_is_stopped_again_and_again_ends_one_by_one(sweep, work, st
     assert not list((tmp_path / "outputs" / "checkpoints").glob("*/")), "nothing is kept to go on with"
 
 
+@pytest.mark.slow
 def test_a_run_with_a_checkpoint_goes_on_alone_others_are_stacked_anew(
     sweep, work, store_uri: str, tmp_path: Path
 ) -> None:
