@@ -1,6 +1,6 @@
-"""``lorelab`` processes that begin with everything imported. A fresh one imports for five seconds, two at once for ten.
+"""``lorelab`` processes that begin with everything imported. A fresh one imports for eight seconds, two at once twelve.
 
-One process imports it all, once, and forks one process per command, before any thread, pool or connection exists.
+One process imports it all, once, and forks one process per command, before it has used any of it: nothing is open.
 Otherwise those are processes like others: own session, signals, files. Only where processes fork, and not for GPUs,
 which a forked process may not be able to use.
 """

@@ -27,6 +27,7 @@ WORKER = "LORELAB_WORKER"
 POLL_SECONDS = 0.2
 _GRACE_SECONDS = 10.0
 _COLD, _WARMING, _WARM = 12.0, 9.0, 2.0
+"""Seconds until two workers train: that import by themselves, whose server must first, whose server has."""
 _MOST_EARLY_DEATHS = 3
 
 
