@@ -44,7 +44,7 @@ def alone(member: Member) -> Sample:
 
 
 def stacked(some: Sequence[Member]) -> Sample:
-    return {QUANTITY: step_stacked(some, len(some)) / len(some)}
+    return {QUANTITY: step_stacked(some).of(len(some)) / len(some)}
 
 
 def compare(family: str, rounds: int) -> Comparison:

@@ -12,6 +12,7 @@ from filelock import FileLock
 from benchmarks.forked import Server
 from benchmarks.sweep_kill import KilledSweep
 from lorelab.sweeps.summary import summary_of
+from lorelab.sweeps.timing import StackedStep
 from lorelab.sweeps.trials import Trial
 from lorelab.tracking.mlflow_store import MLflowStore
 
@@ -307,7 +308,7 @@ def times(monkeypatch):
         monkeypatch.setattr(auto, "crowding", lambda workers: crowd)
         monkeypatch.setattr(auto, "evaluation_stacked", lambda _members, _alone: evaluation)
         monkeypatch.setattr(auto, "step_alone", lambda _member, _threads=None: alone)
-        monkeypatch.setattr(auto, "step_stacked", lambda _members, size, _alone: stacked * size)
+        monkeypatch.setattr(auto, "step_stacked", lambda _members, *_, **__: StackedStep(2 * stacked, stacked))
 
     return are
 

@@ -4,6 +4,7 @@ only in numbers trained as one. ``auto``: whichever way promises to take the lea
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn
@@ -33,7 +34,7 @@ class StackedLauncher(LocalLauncher):
     """The body is ``lorelab.cli.stacked``.
 
     ``memory_gb``: what one stack may take (10⁹ bytes), null for half of what is free. ``batch``: trials of a search
-    that are proposed at once; ``sweep.batch`` has the last word.
+    that are proposed at once; ``sweep.batch`` has the last word. With ``sweep.workers`` each of them trains stacks.
     """
 
     def __init__(self, memory_gb: float | None = None, batch: int = 8) -> None:
@@ -45,11 +46,27 @@ class StackedLauncher(LocalLauncher):
         self._check()
         from lorelab.cli.stacked import Stacker
 
-        self.body = Stacker(self.composer, hydra_context, task_function, self.memory_gb, self.say)
+        self.body: Any = Stacker(self.composer, hydra_context, task_function, self.memory_gb, self.say)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Jobs that are not begun, because they cannot be stacked, are returned as ``UNKNOWN``."""
-        return self.body.launch(job_overrides, initial_job_idx)
+        """Jobs that are not begun, because they are not stacked here, are returned as ``UNKNOWN``."""
+        return self.launch_numbered(job_overrides, range(initial_job_idx, initial_job_idx + len(job_overrides)))
+
+    def launch_numbered(self, job_overrides: Sequence[Sequence[str]], numbers: Sequence[int]) -> Sequence[JobReturn]:
+        """The same with the number of each job: those of a stack need not follow each other."""
+        found: list[JobReturn] = self.body.launch(job_overrides, numbers)
+        return found
+
+    @property
+    def stacks(self) -> Sequence[Sequence[int]]:
+        """Numbers of the jobs, of those launched last, that one worker each shall train as one."""
+        stacks: list[list[int]] = self.body.stacks
+        return stacks
+
+    @property
+    def crew(self) -> str | None:
+        """The launcher that workers need who do what is left; None where this process goes on."""
+        return "stacked" if self.stacks else None
 
     def _check(self) -> None:
         from lorelab.errors import ConfigError, Problem
@@ -80,16 +97,12 @@ class AutoLauncher(StackedLauncher):
         self._check()
         from lorelab.cli.auto import Chooser
 
-        self.chooser = Chooser(self.composer, hydra_context, task_function, self.memory_gb, self.say)
-
-    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Jobs that are not begun, because they are not stacked, are returned as ``UNKNOWN``."""
-        return self.chooser.launch(job_overrides, initial_job_idx)
+        self.body = Chooser(self.composer, hydra_context, task_function, self.memory_gb, self.say)
 
     @property
-    def handed_over(self) -> bool:
-        """Whether what is left is for workers."""
-        return self.chooser.handed_over
+    def crew(self) -> str | None:
+        """Also for jobs that are not stacked."""
+        return super().crew or ("local" if self.body.handed_over else None)
 
 
 _STACKS = {"memory_gb": None, "batch": 8}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
+import torch
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
 
@@ -12,7 +13,7 @@ from lorelab.cli.stacked import Stacker
 from lorelab.config.stacking import why_not
 from lorelab.sweeps.choice import RUN_SECONDS, Choice, Measured, Way, choose
 from lorelab.sweeps.local import Composer, Job, composed
-from lorelab.sweeps.timing import crowding, evaluation_stacked, step_alone, step_stacked, work
+from lorelab.sweeps.timing import StackedStep, crowding, evaluation_stacked, step_alone, step_stacked, work
 from lorelab.sweeps.workers import crew_size, gpus_for, start_seconds
 from lorelab.training.stacked import Member
 
@@ -25,7 +26,7 @@ class Chooser:
         self, composer: Composer, context: HydraContext, task_function: TaskFunction, memory_gb: float | None,
         say: Callable[[str], None],
     ) -> None:  # fmt: skip
-        self.stacker = Stacker(composer, context, task_function, memory_gb, say, self._pays)
+        self.stacker = Stacker(composer, context, task_function, memory_gb, say, self._processes)
         self.say = say
         self.handed_over = False
         self._workers, self._ahead = 1, 1.0
@@ -33,32 +34,39 @@ class Chooser:
         self._judged: list[tuple[int, Choice]] = []
         """Of the jobs being launched: how many runs each choice was for."""
 
-    def launch(self, job_overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
+    @property
+    def stacks(self) -> list[list[int]]:
+        """As ``Stacker.stacks``."""
+        return self.stacker.stacks
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], numbers: Sequence[int]) -> list[JobReturn]:
         """As ``Stacker.launch``."""
         stacker = self.stacker
         if len(job_overrides) == 1:
-            return stacker.launch(job_overrides, first)
-        jobs = [composed(stacker.composer, overrides, number) for number, overrides in enumerate(job_overrides, first)]
+            return stacker.launch(job_overrides, numbers)
+        jobs = [composed(stacker.composer, *job) for job in zip(job_overrides, numbers, strict=True)]
         self._workers = max((_workers(job) for job in jobs if job.cfg is not None), default=1)
-        self._ahead = max((_ahead(job, first) for job in jobs if job.cfg is not None), default=0) / len(jobs)
+        self._ahead = max((_ahead(job, numbers[0]) for job in jobs if job.cfg is not None), default=0) / len(jobs)
         self._judged = []
         stacker.stack(jobs)
         rest = [job for job in jobs if job.returned.status is JobStatus.UNKNOWN]
-        if len(rest) > 1 and self._workers > 1:
+        if len(rest) > 1 and self._workers > 1 and not self.stacks:  # else workers are there, and take all
             self.handed_over = self._for_workers(rest)
         return [job.returned for job in jobs]
 
-    def _pays(self, members: Sequence[Member], runs: int, size: int) -> bool:
+    def _processes(self, members: Sequence[Member], runs: int, size: int) -> int:
+        """How many shall train stacks: the launcher's ``pays``."""
+        processes = {Way.STACKED: 1, Way.SPREAD: self._workers}
         for like, known, choice in self._known:  # the same net and data: an earlier batch of a search
             if known <= 2 * size and why_not([like.config or {}, members[0].config or {}]) is None:
                 self._judged.append((runs, choice))
-                return choice.way is Way.STACKED
+                return processes.get(choice.way, 0)
         choice = self._chosen(members, size, self._of_sweep(runs))
         self._judged.append((runs, choice))
         if choice.expected:
             self._known.append((members[0], size, choice))
             self.say(f"auto: {self._of_sweep(runs)} runs: {choice}")
-        return choice.way is Way.STACKED
+        return processes.get(choice.way, 0)
 
     def _for_workers(self, rest: Sequence[Job]) -> bool:
         """Whether workers pay for what is not stacked. Unless just that was judged, the first run stands for all."""
@@ -90,15 +98,19 @@ class Chooser:
     def _measured(self, members: Sequence[Member], size: int) -> Measured:
         member = members[0]
         alone = worker = step_alone(member)
+        threads = max(1, (os.cpu_count() or 1) // self._workers)
         if self._workers > 1:
-            worker = step_alone(member, max(1, (os.cpu_count() or 1) // self._workers))
+            worker = step_alone(member, threads)
         todo = work(member)
-        stacked, evaluation = None, todo.evaluation
+        stacked, spread, evaluation = None, None, todo.evaluation
+        spread_size = max(2, -(-size // self._workers))
         if len(members) > 1:
             try:
-                stacked = step_stacked(members, size, alone)
+                step = step_stacked(members, alone)
+                stacked = step.of(size)
                 if stacked < size * alone:  # else the steps have decided
                     evaluation = evaluation_stacked(members, evaluation)
+                    spread = self._spread(step, members, threads, spread_size)
             except Exception as reason:  # whatever a net or a loss does that cannot be mapped
                 self.say(
                     f"auto: {len(members)} runs cannot be stacked: {(str(reason) or repr(reason)).splitlines()[0]}"
@@ -108,7 +120,17 @@ class Chooser:
         crowded = self._workers > 1 and member.device.type == "cpu"  # how workers share a GPU is not known
         crowd = crowding(self._workers) if crowded else 1.0
         start = start_seconds(gpus_for(member.settings.accelerator))
-        return Measured(todo.steps, alone, worker, stacked, beside, size, beside - saved, crowd, start)
+        return Measured(
+            todo.steps, alone, worker, stacked, beside, size, spread, spread_size, beside - saved, crowd, start
+        )
+
+    def _spread(self, step: StackedStep, members: Sequence[Member], threads: int, size: int) -> float | None:
+        """Seconds of a step of a worker's stack; None where there are none: workers that share a GPU share its time."""
+        gpus = gpus_for(members[0].settings.accelerator)
+        if self._workers == 1 or 0 < gpus < self._workers:
+            return None
+        same = threads == torch.get_num_threads()
+        return (step if same else step_stacked(members, threads=threads)).of(size)
 
 
 def _workers(job: Job) -> int:

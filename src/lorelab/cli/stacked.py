@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -23,38 +24,41 @@ from lorelab.records import RunRecord
 from lorelab.sweeps.footprint import budget, footprint, stack_size
 from lorelab.sweeps.local import Composer, Job, composed, run_here
 from lorelab.sweeps.search import Search
+from lorelab.sweeps.workers import is_worker
 from lorelab.training.stacked import Member, Unstackable, fit_stacked, why_not
 
 ASKED = 8
 """Members that are ready when it is asked whether to stack their group at all."""
-Pays = Callable[[Sequence[Member], int, int], bool]
-"""Asked of the first members of a group, with how many runs it has and how many are to be trained at once."""
-
-
-def always(_members: Sequence[Member], _runs: int, _size: int) -> bool:
-    """Whatever can be stacked is."""
-    return True
+Pays = Callable[[Sequence[Member], int, int], int]
+"""Asked of the first members of a group, with how many runs it has and how many may be trained at once: how many
+processes shall train them as one each. 1 is this process, 0 means none."""
 
 
 class Stacker:
     """Launches jobs several at a time. Those that cannot be trained with others are returned as ``UNKNOWN``, not begun:
-    whoever launches them launches them one by one.
+    whoever launches them launches them one by one. So are those of which workers shall train a stack each: they are in
+    ``stacks``.
 
-    ``memory_gb``: what stacks may take, None for half of what is free. ``say``: takes a line for the user.
+    ``memory_gb``: what stacks may take, None for half of what is free. ``say``: takes a line for the user. ``pays``:
+    None for whatever can be stacked, by as many processes as the jobs' ``sweep.workers``.
     """
 
     def __init__(
         self, composer: Composer, context: HydraContext, task_function: TaskFunction, memory_gb: float | None,
-        say: Callable[[str], None], pays: Pays = always,
+        say: Callable[[str], None], pays: Pays | None = None,
     ) -> None:  # fmt: skip
         self.composer, self.context, self.task_function = composer, context, task_function
         self.memory_gb, self.say, self.pays = memory_gb, say, pays
+        self.stacks: list[list[int]] = []
+        """Numbers of the jobs, of those launched last, that a worker shall train as one."""
         self._searches: dict[str, Search] = {}
+        self._groups: list[tuple[Sequence[Job], int, int]] = []
+        """For workers: how many processes, and how many jobs each may train at once."""
 
-    def launch(self, job_overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
-        """Runs what can be stacked of the jobs numbered from ``first`` on; of one job, that job."""
+    def launch(self, job_overrides: Sequence[Sequence[str]], numbers: Sequence[int]) -> list[JobReturn]:
+        """Runs what can be stacked of the jobs with these ``numbers``; of one job, that job."""
         setup_globals()
-        jobs = [composed(self.composer, overrides, number) for number, overrides in enumerate(job_overrides, first)]
+        jobs = [composed(self.composer, *job) for job in zip(job_overrides, numbers, strict=True)]
         if len(jobs) == 1 and jobs[0].cfg is not None:
             return [run_here(jobs[0], self.context, self.task_function)]
         self.stack(jobs)
@@ -66,6 +70,7 @@ class Stacker:
         for job in jobs:
             if job.cfg is not None and job.cfg.sweep.trial is None:
                 job.returned = run_here(job, self.context, self.task_function)
+        self._groups = []
         configs = {job.number: config for job in jobs if (config := _config(job)) is not None}
         candidates = [job for job in jobs if job.number in configs]
         single = Counter[str]()
@@ -79,6 +84,7 @@ class Stacker:
                 single[unfit([configs[group[0].number]]) or "no other differs from it in numbers alone"] += 1
         if len(jobs) > 1:
             self._say_alone(single, len(jobs))
+        self.stacks = list(_shared_out(self._groups))
 
     def _say_alone(self, alone: Counter[str], among: int) -> None:
         for reason, count in alone.items():
@@ -86,7 +92,7 @@ class Stacker:
 
     def _train(self, group: Sequence[Job], alone: Counter[str]) -> None:
         """In as many stacks as the memory asks for. ``alone``: takes why runs are not stacked."""
-        size, ready = 0, list[Ready]()
+        size, fit, ready = 0, 0, list[Ready]()
         signatures: set[str] = set()
         for job in group:
             each = self._ready(job, alone)
@@ -97,24 +103,34 @@ class Stacker:
                 continue
             if not size:
                 needed, memory = footprint(each.member), budget(self.memory_gb, each.member.device)
-                size = stack_size(len(group), needed, memory)
+                size, fit = stack_size(len(group), needed, memory), memory // max(1, needed)
                 if size == 1:
                     found = f"each needs some {needed / 1e9:.2g} GB, a stack may take {memory / 1e9:.2g} GB"
                     alone[f"{found} (hydra.launcher.memory_gb)"] += len(group)
                     return
             signatures.add(each.signature)
             ready.append(each)
-            if len(signatures) == min(size, ASKED) and not self._pays(ready, len(group), size):
+            if len(signatures) == min(size, ASKED) and not self._here(ready, group, size, fit):
                 return
             if len(ready) == size:
                 if not self._as_one(ready, len(group)):
                     return
                 ready = []
-        if len(signatures) >= min(size, ASKED) or self._pays(ready, len(group), len(ready)):
+        if len(signatures) >= min(size, ASKED) or self._here(ready, group, len(ready), fit):
             self._as_one(ready, len(group))
 
-    def _pays(self, ready: Sequence[Ready], runs: int, size: int) -> bool:
-        return len(ready) > 1 and self.pays([each.member for each in ready], runs, size)
+    def _here(self, ready: Sequence[Ready], group: Sequence[Job], size: int, fit: int) -> bool:
+        """Whether this process shall train the group, ``size`` at a time. ``fit``: how many the memory would take."""
+        if len(ready) < 2:
+            return False
+        cfg = ready[0].job.cfg
+        assert cfg is not None
+        members = [each.member for each in ready]
+        processes = _processes(cfg) if self.pays is None else self.pays(members, len(group), size)
+        if processes > 1:
+            left = [job for job in group if job.returned.status is JobStatus.UNKNOWN]
+            self._groups.append((left, processes, max(2, fit // processes)))
+        return processes == 1
 
     def _ready(self, job: Job, alone: Counter[str]) -> Ready | None:
         """The job as a member; None if it runs alone, or has ended now, because its run had before."""
@@ -157,7 +173,7 @@ class Stacker:
             ready = [each for each in ready if each.claimed(claims)]
             if len(ready) < 2:
                 return False
-            if self.pays is always:  # whoever chose says so
+            if self.pays is None:  # else whoever chose says so
                 self.say(f"{len(ready)} of {runs} runs trained as one")
             return self._trained(ready, runs)
 
@@ -180,6 +196,21 @@ class Stacker:
             if not each.told:
                 each.end(record)
         return True
+
+
+def _processes(cfg: DictConfig) -> int:
+    """That shall train stacks: the sweep's workers, of which one that is asked has no others."""
+    return 1 if is_worker() else cfg.sweep.workers or 1
+
+
+def _shared_out(groups: Sequence[tuple[Sequence[Job], int, int]]) -> Iterator[list[int]]:
+    """The numbers of each stack: a group falls into as many as it takes for all processes to end at about the same
+    time, of about the same size."""
+    for jobs, processes, most in groups:
+        fair = sum(len(each) for each, *_ in groups) / processes / (1 if len(groups) == 1 else 2)
+        stacks = -(-len(jobs) // max(2, min(most, round(fair))))
+        edges = [round(place * len(jobs) / stacks) for place in range(stacks + 1)]
+        yield from ([job.number for job in jobs[a:b]] for a, b in itertools.pairwise(edges))
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""How a group of runs is best trained: as one, by workers, or one by one. Decided from what was measured."""
+"""How a group of runs is best trained: as one, by workers, both, or one by one. Decided from what was measured."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class Way(StrEnum):
     PLAIN = "one by one"
     STACKED = "stacked"
     WORKERS = "by workers"
+    SPREAD = "stacked by workers"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,10 @@ class Measured:
     """All of a run that is not a step: evaluations, opening and closing."""
     size: int = 1
     """Members of that stack."""
+    spread: float | None = None
+    """One step of a stack that a worker trains, with the threads that it has; None where none is to."""
+    spread_size: int = 1
+    """Members of that one."""
     beside_stacked: float | None = None
     """The same of a member of a stack, some of whose evaluations are made at once; None: as ``beside``."""
     crowding: float = 1.0
@@ -54,11 +59,11 @@ class Choice:
 
     way: Way
     expected: Mapping[Way, float]
-    risky: bool = False
-    """Whether one stack would have to go on for too long without a checkpoint."""
+    risky: frozenset[Way] = frozenset()
+    """Those in which one stack would have to go on for too long without a checkpoint."""
 
     def __str__(self) -> str:
-        but = {Way.STACKED: " but too long without checkpoints"} if self.risky else {}
+        but = dict.fromkeys(self.risky, " but too long without checkpoints")
         expected = ", ".join(f"{way} {clock(seconds)}{but.get(way, '')}" for way, seconds in self.expected.items())
         return f"{self.way} (expected: {expected})"
 
@@ -67,12 +72,18 @@ def choose(measured: Measured, runs: int, workers: int) -> Choice:
     """How to train ``runs`` runs of one kind; ``workers``: how many processes there would be, 1 for none."""
     alone = measured.steps * measured.alone + measured.beside
     beside = measured.beside if measured.beside_stacked is None else measured.beside_stacked
-    expected, stacks = {Way.PLAIN: runs * alone}, -(-runs // measured.size)
+    expected, stacked = {Way.PLAIN: runs * alone}, dict[Way, int]()
     if measured.stacked is not None and runs > 1:
-        expected[Way.STACKED] = stacks * measured.steps * measured.stacked + runs * beside
+        stacked[Way.STACKED] = -(-runs // measured.size)  # one after the other
+        expected[Way.STACKED] = stacked[Way.STACKED] * measured.steps * measured.stacked + runs * beside
     if workers > 1 and runs > 1:
         each = measured.crowding * (measured.steps * measured.worker + measured.beside)
         expected[Way.WORKERS] = measured.start + -(-runs // workers) * each
-    risky = expected.get(Way.STACKED, 0.0) / stacks > AT_RISK_SECONDS
-    best = min((way for way in expected if not (risky and way is Way.STACKED)), key=lambda way: expected[way])
-    return Choice(best if expected[best] < _WORTH * expected[Way.PLAIN] else Way.PLAIN, expected, risky)
+    if measured.spread is not None and workers > 1 and runs > 2:
+        rounds = -(-runs // (workers * measured.spread_size))
+        each = measured.crowding * (rounds * measured.steps * measured.spread + -(-runs // workers) * beside)
+        expected[Way.SPREAD] = measured.start + each
+        stacked[Way.SPREAD] = rounds
+    risky = {way for way, rounds in stacked.items() if expected[way] / rounds > AT_RISK_SECONDS}
+    best = min((way for way in expected if way not in risky), key=lambda way: expected[way])
+    return Choice(best if expected[best] < _WORTH * expected[Way.PLAIN] else Way.PLAIN, expected, frozenset(risky))

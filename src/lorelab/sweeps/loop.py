@@ -10,6 +10,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
@@ -35,6 +36,8 @@ class Loop:
             plan.folder, about, pruner=plan.search.pruner if plan.search else None, proposals=plan.proposals
         )
         self.batch = 1 if alone else _batch(plan, launcher)
+        self._stacks = hasattr(launcher, "stacks")
+        """Whether the launcher stacks: it may be given what was noted as a stack."""
         self._begun = time.time()
         self.confirming: Search | None = None
 
@@ -67,9 +70,10 @@ class Loop:
             not self.about.confirm[0] or _all_ended(self.confirmations(), self._wanted_confirmations())
         )
 
-    def handed_over(self) -> bool:
-        """Whether the launcher leaves what there is to do to workers."""
-        return bool(getattr(self.launcher, "handed_over", False))
+    def handed_over(self) -> str | None:
+        """The launcher of the workers to whom ours leaves what there is to do; None while it goes on."""
+        crew: str | None = getattr(self.launcher, "crew", None)
+        return crew
 
     def stopped(self) -> bool:
         """Whether somebody asked for an end, or nothing but failures came of the last trials."""
@@ -86,24 +90,27 @@ class Loop:
     def _until_none_is_left(self, search: Search, total: int) -> None:
         left: set[int] = set()
         while not self.stopped() and not self.handed_over():
-            claimed = search.claim(total, 1 if left else self.batch)
+            claimed = search.claim(total, 1 if left else self.batch, stacks=self._stacks and not left)
             if not claimed:
                 if _all_ended(search.trials(), total):
                     return
                 time.sleep(POLL_SECONDS)  # others are at work; one of them may die
                 continue
             left = left - {claimed[0].number} if claimed[0].number in left else set()  # or another process took them
-            for group in _neighbours(claimed):
+            for group in [claimed] if self._stacks else _neighbours(claimed):
                 left |= self._launch(search, group)
 
     def _launch(self, search: Search, trials: Sequence[Trial]) -> set[int]:
         """Returns the numbers of those that the launcher did not begin with several at once: they come one by one."""
-        assert self.launcher is not None
+        launcher: Any = self.launcher
         jobs = [self._job(trial) for trial in trials]
         crash, left = "", set[int]()
         returned: Sequence[JobReturn] = ()
         try:
-            returned = self.launcher.launch(jobs, trials[0].number)
+            if self._stacks:
+                returned = launcher.launch_numbered(jobs, [trial.number for trial in trials])
+            else:
+                returned = launcher.launch(jobs, trials[0].number)
         except Exception:
             crash = traceback.format_exc()
             self.batch = 1  # a launcher that loses a worker loses its neighbours: each of them alone, then
@@ -126,6 +133,8 @@ class Loop:
             if crash:
                 print(f"sweep {self.about.name}: the launcher ended with\n{crash}", file=sys.stderr)
                 crash = ""
+        for stack in launcher.stacks if self._stacks else ():
+            search.stack(stack)
         return left
 
     def _job(self, trial: Trial) -> list[str]:

@@ -10,6 +10,7 @@ import json
 import os
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -79,20 +80,26 @@ class Search:
         return cls(folder, name, about.direction, where=about.storage, pruner=None if confirming else pruner,
                    attempts=about.attempts, proposals=proposals)  # fmt: skip
 
-    def claim(self, total: int, most: int = 1) -> list[Trial]:
+    def claim(self, total: int, most: int = 1, *, stacks: bool = False) -> list[Trial]:
         """At most ``most`` trials for this process to work on: interrupted ones first, then new ones up to ``total``.
+        ``stacks``: with the first of them, all of its stack (``stack``), however many they are.
 
         Empty if nothing is left to begin, although others may still be at work.
         """
         with self._lock:
             held = self._study.get_trials(deepcopy=False)
             mine: list[int] = []
+            stack = None
             for trial in held:
-                if len(mine) < most and trial.state is TrialState.RUNNING and self._may_go_on(trial):
+                wanted = len(mine) < most if stack is None else trial.user_attrs.get("stack") == stack
+                if wanted and trial.state is TrialState.RUNNING and self._may_go_on(trial):
                     mine.append(trial.number)
+                    stack = trial.user_attrs.get("stack") if stacks and len(mine) == 1 else stack
                     if "attempts" not in trial.user_attrs:  # its process died while it was being proposed
                         self._proposer.propose(self.proposals, self._study, trial.number, trial._trial_id)
-            for number in range(len(held), min(total, len(held) + most - len(mine))):
+            for number in range(
+                len(held), len(held) if stack is not None else min(total, len(held) + most - len(mine))
+            ):
                 mine.append(number)
                 self._proposer.propose(self.proposals, self._study, number)
             for number in mine:
@@ -110,6 +117,11 @@ class Search:
         """Lets others go on with a trial that this process was asked to leave."""
         self._set(number, "claim", None)
 
+    def stack(self, numbers: Sequence[int]) -> None:
+        """Notes that these, which nobody works on, are for one process to train as one; until they are put back."""
+        for number in numbers:
+            self._set(number, "stack", numbers[0])
+
     def put_back(self, number: int) -> None:
         """Undoes this process's claim of a trial that it has not begun; nothing if it has none (any more)."""
         with self._lock:
@@ -118,6 +130,8 @@ class Search:
             if not trial.state.is_finished() and claim and claim["worker"].get(PROCESS) == self._me[PROCESS]:
                 self._set(number, "attempts", trial.user_attrs["attempts"] - 1)
                 self._set(number, "claim", None)
+                if trial.user_attrs.get("stack") is not None:
+                    self._set(number, "stack", None)
 
     def died(self, number: int) -> None:
         """Counts the death of a worker that did not release its trial; lets others go on with it, or fails one that

@@ -31,8 +31,8 @@ from lorelab.sweeps.summary import summary_of
 from lorelab.sweeps.workers import Crew, crew_size, follow_the_sweep, gpus_for, is_worker, workers_for
 from lorelab.training.interrupts import Interrupted
 
-LOCAL = "hydra_plugins.lorelab.launcher.LocalLauncher"
-AUTO = "hydra_plugins.lorelab.launcher.AutoLauncher"
+_LAUNCHER = "hydra_plugins.lorelab.launcher."
+LOCAL, STACKED, AUTO = (f"{_LAUNCHER}{name}Launcher" for name in ("Local", "Stacked", "Auto"))
 _OF_LAUNCHERS = ("hydra/launcher=", "hydra.launcher.")
 
 
@@ -47,8 +47,7 @@ def run(arguments: Sequence[str], context: HydraContext, task_function: TaskFunc
     composer = Composer(context.config_loader, config)
     plan = make_plan(arguments, composer)
     alone = config.hydra.launcher._target_ == LOCAL
-    auto = config.hydra.launcher._target_ == AUTO
-    workers, gpus = _workers(plan, alone, auto)
+    workers, gpus = _workers(plan, config.hydra.launcher._target_)
     launcher = None if workers > 1 and alone else _launcher(plan, context, task_function, config)
     leader = folders.leadership(plan.folder)
     with ExitStack() as stack:
@@ -67,12 +66,11 @@ def run(arguments: Sequence[str], context: HydraContext, task_function: TaskFunc
         status = RunStatus.KILLED
         try:
             with Display(plan.name, loop.search.trials, plan.total, plan.direction, str(plan.base.progress)):
-                if workers > 1 and alone:
-                    _crew(workers, gpus, loop, about).work(loop.finished)
-                else:
+                if launcher is not None:
                     loop.work()
-                if loop.handed_over():
-                    _crew(workers, gpus, loop, about).work(loop.finished)
+                if theirs := "local" if launcher is None else loop.handed_over():
+                    settings = None if theirs == "local" else config.hydra.launcher
+                    _crew(workers, gpus, loop, about, settings).work(loop.finished)
             status = RunStatus.FAILED if loop.gives_up() else status
         except Interrupted:
             if not plan.jobs:  # whoever listed the jobs says how to go on
@@ -142,24 +140,34 @@ def _about(plan: Plan) -> About:
     )
 
 
-def _workers(plan: Plan, alone: bool, auto: bool) -> tuple[int, int]:
-    """Processes to start (1: none but this one), and the GPUs that they share. ``auto``: those that there may be."""
+def _workers(plan: Plan, launcher: str) -> tuple[int, int]:
+    """Processes to start (1: none but this one), and the GPUs that they share; of ``AUTO``, those that there may be."""
     if is_worker():
         return 1, 0
     wanted, accelerator = plan.settings.workers, str(plan.base.trainer.accelerator)
-    if not alone and not auto:
+    if launcher not in (LOCAL, STACKED, AUTO):
         if wanted not in (None, 1):
-            found = f"sweep.workers={wanted} with another launcher than hydra/launcher=local or auto"
-            raise ConfigError([Problem("sweep.workers", found, "one of the two", "leave out hydra/launcher=...")])
+            found = f"sweep.workers={wanted} with another launcher than hydra/launcher=local, stacked or auto"
+            raise ConfigError([Problem("sweep.workers", found, "one of them", "leave out hydra/launcher=...")])
         return 1, 0
     gpus, share = gpus_for(accelerator), plan.settings.gpu_share
-    return crew_size(wanted, share, accelerator) if auto else workers_for(wanted, gpus, share), gpus
+    if launcher == STACKED:
+        return wanted or 1, gpus
+    return crew_size(wanted, share, accelerator) if launcher == AUTO else workers_for(wanted, gpus, share), gpus
 
 
-def _crew(workers: int, gpus: int, loop: Loop, about: About) -> Crew:
-    """Workers that run the sweep's own command, each of them one trial after the other."""
-    own = [word for word in about.command if not word.startswith(("sweep.name=", *_OF_LAUNCHERS))]
-    command = [*own, f"sweep.name={about.name}", "hydra/launcher=local"]
+def _crew(workers: int, gpus: int, loop: Loop, about: About, stacks: DictConfig | None) -> Crew:
+    """Workers that run the sweep's own command, each of them one trial after the other; or, where ``stacks`` has the
+    settings of a launcher that stacks, one stack after the other: those of the launcher's choice, or of a search as
+    many trials as make a batch for all of them."""
+    own = [word for word in about.command if not word.startswith(("sweep.name=", "sweep.batch=", *_OF_LAUNCHERS))]
+    command = [*own, f"sweep.name={about.name}"]
+    if stacks is None:
+        command += ["hydra/launcher=local"]
+    else:
+        sampled = not loop.plan.combinations
+        command += ["hydra/launcher=stacked", f"sweep.batch={-(-loop.batch // workers) if sampled else 1}"]
+        command += [f"hydra.launcher.memory_gb={stacks.memory_gb / workers}"] if stacks.memory_gb else []
     return Crew(workers, command, loop.plan.folder, about.cwd, gpus, loop.ended)
 
 

@@ -135,17 +135,33 @@ def step_alone(member: Member, threads: int | None = None) -> float:
     return _typical(watch.moments)
 
 
-def step_stacked(members: Sequence[Member], size: int, alone: float = math.inf) -> float:
-    """Seconds of one optimiser step of ``size`` members as one, of whom ``members`` (two or more) are given: measured
-    for two of them and for all, and from there on reckoned by how much each more adds. Where two take longer than twice
-    ``alone``, more will, too: that is not measured. Raises what a net or a loss does that cannot be stacked."""
-    batches, given = members[0].settings.accumulate_grad_batches, len(members)  # batches of one step
-    two = _stacked(members[:2])
-    if two * given / 2 > _LONG or batches * two > 2 * alone:
-        return batches * two * size / 2
-    found = two if given == 2 else _stacked(members)
-    more = two / 2 if given == 2 else max(0.0, (found - two) / (given - 2))
-    return batches * (found + more * (size - given))
+@dataclass(frozen=True)
+class StackedStep:
+    """Seconds of one optimiser step of several members as one."""
+
+    two: float
+    """Of two."""
+    more: float
+    """That each further one adds."""
+
+    def of(self, members: int) -> float:
+        """Of so many."""
+        return self.two + self.more * (members - 2)
+
+
+def step_stacked(members: Sequence[Member], alone: float = math.inf, threads: int | None = None) -> StackedStep:
+    """What a step of ``members`` (two or more) as one takes, measured for two of them and for all. Where two take
+    longer than twice ``alone``, more will, too: that is not measured. ``threads``: of the CPU, if other than now.
+    Raises what a net or a loss does that cannot be stacked."""
+    batches, given, own = members[0].settings.accumulate_grad_batches, len(members), torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads or own)
+        two = batches * _stacked(members[:2])
+        if given == 2 or two * given / 2 > _LONG or two > 2 * alone:
+            return StackedStep(two, two / 2)
+        return StackedStep(two, max(0.0, (batches * _stacked(members) - two) / (given - 2)))
+    finally:
+        torch.set_num_threads(own)
 
 
 def _stacked(members: Sequence[Member]) -> float:

@@ -58,3 +58,24 @@ def test_members_of_a_stack_may_cost_less_beside_their_steps_and_workers_more_in
     assert found[Way.PLAIN] == before[Way.PLAIN]
     assert found[Way.STACKED] == pytest.approx(4 + 32 * 0.2)
     assert found[Way.WORKERS] - START == pytest.approx(1.4 * (before[Way.WORKERS] - START))
+
+
+def test_stacks_by_workers_share_the_runs_and_crowd_each_other() -> None:
+    spread = replace(SMALL, spread=0.002, spread_size=16, beside_stacked=0.4, crowding=1.1, start=1.0)
+    choice = choose(spread, runs=32, workers=2)
+    assert choice.expected[Way.SPREAD] == pytest.approx(1 + 1.1 * (2 + 16 * 0.4))
+    assert choice.way is Way.SPREAD
+    assert str(choice).startswith("stacked by workers (expected: ")
+    assert choose(replace(spread, spread_size=8), runs=32, workers=2).expected[Way.SPREAD] == pytest.approx(
+        1 + 1.1 * (2 * 2 + 16 * 0.4)
+    )
+    assert Way.SPREAD not in choose(spread, runs=32, workers=1).expected
+    assert choose(replace(spread, start=20.0), runs=32, workers=2).way is Way.STACKED
+
+
+def test_a_worker_s_stack_keeps_no_checkpoints_either() -> None:
+    long = replace(SMALL, steps=300_000, spread=0.0025, spread_size=16)
+    choice = choose(long, runs=32, workers=2)
+    assert choice.way is Way.SPREAD, "750 s without one, not 1200"
+    assert choice.risky == {Way.STACKED}
+    assert choose(replace(long, spread=0.01), runs=32, workers=2).risky == {Way.STACKED, Way.SPREAD}

@@ -402,6 +402,23 @@ def test_a_claim_that_was_put_back_never_was(folder) -> None:
     ]  # fmt: skip
 
 
+def test_a_stack_is_claimed_whole_by_whoever_stacks(folder) -> None:
+    search = opened(folder)
+    search.claim(6, 6)
+    for number in range(6):
+        search.put_back(number)
+    search.stack([0, 3, 4])
+    search.stack([1, 5])
+    assert [trial.number for trial in search.claim(6, stacks=True)] == [0, 3, 4]
+    assert [trial.number for trial in search.claim(6)] == [1], "by one that does not"
+    search.put_back(0)
+    search.release(3)
+    assert [trial.number for trial in search.claim(6, stacks=True)] == [0], "what was put back is of no stack"
+    assert [trial.number for trial in search.claim(6, stacks=True)] == [2], "one of no stack"
+    assert [trial.number for trial in search.claim(6, stacks=True)] == [3], "others of its stack are taken"
+    assert [trial.number for trial in search.claim(7, 2, stacks=True)] == [5], "a stack is not filled up"
+
+
 def test_what_another_process_took_over_is_not_put_back(folder, dead) -> None:
     search = opened(folder)
     search.claim(1)
