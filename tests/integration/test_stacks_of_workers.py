@@ -1,4 +1,4 @@
-"""Workers that train a stack each: ``hydra/launcher=stacked`` with ``sweep.workers``, and what ``auto`` hands to them."""
+"""Workers that train stacks: ``hydra/launcher=stacked`` with ``sweep.workers``, and what ``auto`` hands to them."""
 
 import os
 import signal
@@ -49,7 +49,12 @@ def test_auto_has_workers_train_stacks_where_that_is_fastest_also_those_of_a_sea
     monkeypatch.setattr(auto, "step_alone", lambda _member, _threads=None: 10.0)
     monkeypatch.setattr(auto, "step_stacked", lambda *_, **__: StackedStep(2.0, 1.0))
     monkeypatch.setattr("lorelab.sweeps.choice.AT_RISK_SECONDS", 1e9)
-    search = ("search=default", "optimizer.lr=tag(log,interval(1e-4,1e-1))", "search.trials=10", "search.confirm_best=0")
+    search = (
+        "search=default",
+        "optimizer.lr=tag(log,interval(1e-4,1e-1))",
+        "search.trials=10",
+        "search.confirm_best=0",
+    )
     words = ("train", "-m", *TINY, *search, "hydra/launcher=auto", "sweep.workers=2", f"paths.outputs={tmp_path}")
     done = command_line(work, store_uri)(*words)
     assert "auto: 10 runs: stacked by workers (expected: one by one " in done.stderr
