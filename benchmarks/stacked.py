@@ -2,18 +2,20 @@
 On a GPU 64 runs, by eight seeds, against 16 one by one: what each run costs is compared then.
 
 Each is a ``lorelab train -m`` from its command line to its summary, in a store and a folder of its own: composing,
-checking, logging, checkpoints, evaluation and test included; and of the workers, their start. ``python -m
-benchmarks.stacked [NAME] [--rounds N] [OVERRIDE …]`` times one family, overrides added (``trainer.max_epochs=1`` for a
-glance), and writes nothing down; ``python -m benchmarks stacked`` times all of them and does.
+checking, logging, checkpoints, evaluation and test included; and of the workers, their start: forked, as by a command
+line, from a process that has imported everything. ``python -m benchmarks.stacked [NAME] [--rounds N] [OVERRIDE …]``
+times one family, overrides added (``trainer.max_epochs=1`` for a glance), and writes nothing down;
+``python -m benchmarks stacked`` times all of them and does.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -21,8 +23,10 @@ from time import perf_counter
 
 from benchmarks.alternate import Comparison, Sample, Way, alternate
 from benchmarks.epoch import OVERRIDES
+from benchmarks.forked import Server
 from benchmarks.parts import ACCELERATOR, missing_images, own_threads
 from benchmarks.report import markdown
+from lorelab.sweeps.fork_server import VARIABLE
 from lorelab.tracking.mlflow_client import connect
 
 ROUNDS = 5
@@ -88,12 +92,26 @@ def sweep(folder: Path, way: Sequence[str], overrides: Sequence[str]) -> Sample:
 
 def compare(family: str, rounds: int, extra: Sequence[str] = ()) -> Comparison:
     """All ways of one family, alternating, after a sweep that is thrown away."""
-    with tempfile.TemporaryDirectory(prefix="lorelab-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="lorelab-bench-") as folder, _workers_forked(Path(folder)):
         overrides = [*FAMILIES[family], *extra]
         ways: dict[str, Way] = {name: partial(sweep, Path(folder), way, overrides) for name, way in WAYS.items()}
         if rounds > 1:
             ways["auto"]()  # the first run in a process pays for what is loaded lazily
         return alternate(f"{RUNS} runs, {family}", ways, rounds, threads=THREADS, warm_up=False)
+
+
+@contextlib.contextmanager
+def _workers_forked(folder: Path) -> Iterator[None]:
+    """This process has computed before, so that none can be forked from it."""
+    if ACCELERATOR != "cpu":
+        yield
+        return
+    with Server(folder) as server:
+        os.environ[VARIABLE] = str(server.socket)
+        try:
+            yield
+        finally:
+            del os.environ[VARIABLE]
 
 
 def measure(rounds: int) -> tuple[list[Comparison], list[str]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from lorelab import __version__
 from lorelab.errors import LorelabError
 from lorelab.heap import keep_freed_memory
+from lorelab.sweeps.fork_server import without_threads
 
 COMMANDS = {
     "train": "train one model from a config, or many with -m (Hydra overrides)",
@@ -70,6 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"lorelab: no command '{name}'.{hint}", file=sys.stderr)
         return 2
     keep_freed_memory()
+    without_threads()
     return _run(name, rest)
 
 

@@ -11,6 +11,7 @@ from filelock import FileLock
 
 from benchmarks.forked import Server
 from benchmarks.sweep_kill import KilledSweep
+from lorelab.sweeps.fork_server import VARIABLE
 from lorelab.sweeps.summary import summary_of
 from lorelab.sweeps.timing import StackedStep
 from lorelab.sweeps.trials import Trial
@@ -360,7 +361,10 @@ def _seconds(clock: str) -> float:
 
 
 @pytest.mark.slow
-def test_auto_hands_what_is_left_to_workers(sweep, times, store_uri: str, tmp_path: Path) -> None:
+def test_auto_hands_what_is_left_to_workers(
+    sweep, times, server: Server, store_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(server.socket))
     times(alone=10.0, stacked=100.0)
     jobs = [["optimizer.lr=0.01"], ["optimizer.lr=0.02"], ["model.width=9"]]
     listed = tmp_path / "jobs.json"

@@ -12,7 +12,7 @@ from lorelab.cli import study_design
 from lorelab.cli.study import scale_of
 from lorelab.cli.study_identities import differences, proven
 from lorelab.cli.study_report import stored
-from lorelab.cli.study_run import Found, Runner, train_all
+from lorelab.cli.study_run import Found, Runner, prepare_workers, train_all
 from lorelab.errors import ConfigError, LorelabError
 from lorelab.studies.decision import Decision
 from lorelab.studies.exact import proven_from
@@ -50,6 +50,7 @@ def reproduce(args: argparse.Namespace) -> int:
 
     study, frozen, _ = stored(args)
     overrides = (*frozen.facts.get("overrides", ()), *scale_of(args)[1])
+    prepare_workers(overrides)
     grounds = study_design.check(study, overrides)
     folder, name = _next(grounds.outputs / "studies", study.name)
     declared = (args.results / study.name / SPEC).read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from typing import Any
 from lorelab.cli import study_design
 from lorelab.cli.study import scale_of
 from lorelab.cli.study_identities import proven
-from lorelab.cli.study_run import Runner, of_results, store_of, train_all
+from lorelab.cli.study_run import Runner, of_results, prepare_workers, store_of, train_all
 from lorelab.errors import LorelabError
 from lorelab.pages.marks import SIGNS
 from lorelab.pages.page import picture
@@ -42,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
     scale, overrides = scale_of(args)
     path = study_design.path_of(args.name)
     study, declared = study_design.load(path, scale), path.read_text(encoding="utf-8")
+    prepare_workers(overrides)
     grounds = study_design.check(study, overrides)
     _ = grounds.fingerprints  # data that cannot be had are told of before anything is opened
     mark = secrets.token_hex(2) if "force=true" in overrides else ""

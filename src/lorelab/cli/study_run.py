@@ -21,6 +21,7 @@ from lorelab.studies.sequential import next_look
 from lorelab.studies.spec import Study
 from lorelab.studies.table import Row
 from lorelab.sweeps.folder import ABOUT, read
+from lorelab.sweeps.fork_server import prepare_fork_server
 from lorelab.sweeps.search import Search as Trials
 from lorelab.sweeps.trials import Trial, TrialRun, TrialStatus
 from lorelab.tracking.mlflow_store import MLflowStore
@@ -118,6 +119,12 @@ def train_all(study: Study, runner: Runner) -> Found:
         judged, done = judge(study, rows, count), count
         count = next_look(study.looks, done, [each.overall for each in judged])
     return Found(rows, judged, done, chosen)
+
+
+def prepare_workers(overrides: Sequence[str]) -> None:
+    """Once for all sweeps of a study: makes ready what their workers are forked from, before any net is built."""
+    where = [word.partition("=")[2] for word in overrides if word.startswith("trainer.accelerator=")]
+    prepare_fork_server((where or ["auto"])[-1])
 
 
 def store_of(grounds: Grounds, everywhere: bool = False) -> MLflowStore | None:

@@ -150,8 +150,8 @@ def _check(argv: Sequence[str]) -> None:
             f"{len(seen.configs):,} configs are, with each pair of options among them",
             file=sys.stderr,
         )
-    if set(argv) & set(_MANY) and "hydra/launcher=local" in overrides and any(map(_has_workers, seen.configs[:1])):
-        prepare_fork_server()  # it imports while we do
+    if set(argv) & set(_MANY) and not seen.problems:
+        _prepare_workers(overrides, seen.configs[0])
     from lorelab.config.validate import validate_all
 
     search = seen.configs[0].cfg.get("search") if seen.configs else None
@@ -167,13 +167,16 @@ def _check(argv: Sequence[str]) -> None:
     validate_all(seen)
 
 
-def _has_workers(one: Composed) -> bool:
-    """Whether the sweep will have forked workers, as far as can be told: nothing is checked yet."""
-    cfg = OmegaConf.to_container(one.cfg)
+def _prepare_workers(overrides: Sequence[str], first: Composed) -> None:
+    """Makes ready what workers are forked from, if the sweep may have some: before any net is built, after which this
+    process could not any more. As far as can be told, for nothing is checked yet."""
+    launchers = ["auto", *(word.partition("=")[2] for word in overrides if word.startswith("hydra/launcher="))]
+    cfg = OmegaConf.to_container(first.cfg)
     sweep, trainer = (cfg.get(key) if isinstance(cfg, dict) else None for key in ("sweep", "trainer"))
     workers = sweep.get("workers") if isinstance(sweep, dict) else None
-    on_cpu = not Path("/dev/nvidiactl").exists() or (isinstance(trainer, dict) and trainer.get("accelerator") == "cpu")
-    return isinstance(workers, int) and workers > 1 and on_cpu
+    several = isinstance(workers, int) and workers > 1
+    if launchers[-1] in ("local", "auto") and (several or (workers is None and launchers[-1] == "auto")):
+        prepare_fork_server(trainer.get("accelerator") if isinstance(trainer, dict) else None)
 
 
 def _misplaced(argv: Sequence[str], overrides: Sequence[str]) -> Iterator[Problem]:

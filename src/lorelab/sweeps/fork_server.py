@@ -1,29 +1,30 @@
 """``lorelab`` processes that begin with everything imported. A fresh one imports for eight seconds, two at once twelve.
 
-One process imports it all, once, and forks one process per command, before it has used any of it: nothing is open.
-Otherwise those are processes like others: own session, signals, files. Only where processes fork, and not for GPUs,
-which a forked process may not be able to use.
+A process that will want workers imports what they need, most of which it needs itself, and forks a server before it has
+used any of it: nothing is open, there is one thread. The server forks one process per command. Otherwise those are
+processes like others: own session, signals, files. Only where processes fork, and not for GPUs, which a forked process
+may not be able to use.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
+import gc
 import importlib
-import json
 import os
 import select
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from lorelab.sweeps.forked import NUMBER, as_bytes, number_of
+from lorelab.sweeps.fork_command import keep
 
 VARIABLE = "LORELAB_FORK_SERVER"
 """Path of the socket, for commands that were themselves forked."""
@@ -33,77 +34,81 @@ PRELOAD = (
     *("mlflow.tracking", "mlflow.store.tracking.sqlalchemy_store", "sklearn.datasets", "matplotlib.figure"),
     *("torchmetrics.classification", "hydra.core.plugins", "optuna.importance", "torch._dynamo"),
 )
+_MAKE_NO_THREADS = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
+"""NumPy's and SciPy's linear algebra and Arrow's allocator otherwise do, as soon as they are loaded."""
+_GPUS = Path("/dev/nvidiactl")
 
 
-class _Started:
-    """A server on its way; its standard input stays open as long as this process lives."""
+@dataclass(frozen=True)
+class _Server:
+    """Forked from this process."""
 
-    def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="lorelab-fork-")) / "socket"
-        begin = f"from lorelab.sweeps.fork_server import serve; serve({str(self.path)!r})"
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-c", begin], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, start_new_session=True,
-            env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},  # it makes its threads when it is loaded
-        )  # fmt: skip
+    path: str
+    pid: int
+    lifeline: int
+    """Never written to: the server ends when it is closed, at the latest with this process, however that ends."""
 
-    @functools.cached_property
-    def ready(self) -> bool:
-        """Whether it serves, once it does."""
-        assert self.process.stdout is not None
-        if self.process.stdout.readline():
-            return True
-        shutil.rmtree(self.path.parent, ignore_errors=True)
+    def serves(self) -> bool:
+        """Whether it is still there."""
+        with contextlib.suppress(ChildProcessError):  # known before to have ended, or not this process's
+            return os.waitpid(self.pid, os.WNOHANG) == (0, 0)
         return False
 
 
-_started: list[_Started] = []
+_forked: list[_Server] = []
 
 
-def forks() -> bool:
-    """Whether processes can be forked here; not on a Mac, whose own libraries do not survive it."""
-    return hasattr(os, "fork") and sys.platform != "darwin"
+def without_threads() -> None:
+    """Keeps libraries that are not loaded yet from making threads, without which nothing can be forked later. Set
+    values are respected."""
+    for name, value in _MAKE_NO_THREADS.items():
+        os.environ.setdefault(name, value)
 
 
-def prepare_fork_server() -> None:
-    """Starts this process's server, if there can be one, and does not wait until it has imported everything."""
-    if forks() and VARIABLE not in os.environ and not _started:
+def prepare_fork_server(accelerator: object = "cpu") -> None:
+    """Forks this process's server, once, if runs on ``accelerator`` are trained by CPUs and this process is still fit
+    for it: no thread was started, by Python or by a library that computed something. Imports for seconds."""
+    if VARIABLE in os.environ or _forked or not _is_plain() or (accelerator != "cpu" and _GPUS.exists()):
+        return
+    _import_all()
+    if _is_plain():
         with contextlib.suppress(OSError):  # it costs the warmth
-            _started.append(_Started())
+            _forked.append(_fork())
 
 
 def fork_server() -> str | None:
-    """Path of the socket of this process's server, which ends with the process; None where there can be none."""
-    prepare_fork_server()
+    """Path of the socket of the server that workers can be had from at once; it ends with this process. None if there
+    is none."""
     if VARIABLE in os.environ:
         return os.environ[VARIABLE]
-    return str(_started[0].path) if _started and _started[0].ready else None
-
-
-def is_warm() -> bool:
-    """Whether processes can be had at once, or soon."""
-    return VARIABLE in os.environ or (bool(_started) and _started[0].process.poll() is None)
+    return _forked[0].path if _forked and _forked[0].serves() else None
 
 
 def serve(path: str, run: Callable[[Sequence[str]], int] | None = None) -> None:
-    """Forks a process that calls ``run``, by default ``lorelab.__main__.main``, for each request at the socket
-    ``path``, until standard input ends."""
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path)
-    listener.listen(64)
+    """Has this process, a fresh one, fork another that calls ``run``, by default ``lorelab.__main__.main``, for each
+    request at the socket ``path``, until standard input ends. Prints a line when it is ready."""
+    without_threads()
+    listener = _listen(path)
     try:
-        if _imported():
-            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-            print("ready", flush=True)
-            _until_input_ends(listener, run or _main)
+        _import_all()
+        print("ready", flush=True)
+        _until_input_ends(listener, run or _main)
     finally:
-        with contextlib.suppress(OSError):
-            Path(path).unlink()
-            Path(path).parent.rmdir()
+        _remove(path)
 
 
-def _imported() -> bool:
-    """False if whoever asked for it was gone before the end."""
+def _is_plain() -> bool:
+    """Whether all of this process survives a fork: one thread, standard streams that are files. Not on a Mac, whose own
+    libraries do not; nor where nobody says how many threads there are."""
+    tasks = Path("/proc/self/task")
+    if sys.platform == "darwin" or not hasattr(os, "fork") or not tasks.is_dir():
+        return False
+    streams = sys.stdin, sys.stdout, sys.stderr
+    own = streams == (sys.__stdin__, sys.__stdout__, sys.__stderr__) and None not in streams
+    return own and threading.active_count() == 1 and len(list(tasks.iterdir())) == 1
+
+
+def _import_all() -> None:
     from lorelab.paths import ROOT
     from lorelab.tracking.mlflow_client import prepare_environment
     from lorelab.training import provenance
@@ -111,78 +116,85 @@ def _imported() -> bool:
     prepare_environment()
     for module in PRELOAD:
         importlib.import_module(module)
-        if select.select([sys.stdin], [], [], 0)[0]:
-            return False
-    provenance.capture(ROOT)  # which code runs is read now, when it is loaded, and known to all that are forked
+    # Which code runs is read now, when it is loaded, and known to all that are forked.
     provenance.code_version()
-    return True
+    if _GPUS.exists():
+        provenance._git_state(ROOT)  # to ask for their names would open them, and what is forked could not any more
+    else:
+        provenance.capture(ROOT)
+
+
+def _fork() -> _Server:
+    folder = Path(tempfile.mkdtemp(prefix="lorelab-fork-"))
+    path = str(folder / "socket")
+    reader, writer = os.pipe()
+    try:
+        with _listen(path) as listener:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            gc.freeze()  # to look for garbage writes into every object, which would copy all that is shared
+            # A signal that comes before the server is a process of its own must not unwind this one's stack in it.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+            try:
+                if (pid := os.fork()) == 0:
+                    os.close(writer)
+                    _serve_apart(listener, path, reader, before)
+            finally:
+                gc.unfreeze()
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    except OSError:
+        os.close(writer)
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    finally:
+        os.close(reader)
+    return _Server(path, pid, writer)
+
+
+def _serve_apart(listener: socket.socket, path: str, lifeline: int, mask: set[Any]) -> NoReturn:
+    """What the server does from its first moment to its end."""
+    try:
+        os.setsid()
+        for signum in signal.valid_signals():
+            if callable(signal.getsignal(signum)):
+                signal.signal(signum, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a fresh process
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for number, fd in enumerate((lifeline, nowhere, nowhere)):
+            os.dup2(fd, number)
+        os.close(lifeline)
+        os.close(nowhere)
+        _forked.clear()
+        importlib.import_module("hydra.core.global_hydra").GlobalHydra.instance().clear()
+        _until_input_ends(listener, _main)
+    finally:
+        _remove(path)
+        os._exit(0)
+
+
+def _listen(path: str) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(64)
+    return listener
+
+
+def _remove(path: str) -> None:
+    with contextlib.suppress(OSError):
+        Path(path).unlink()
+        Path(path).parent.rmdir()
 
 
 def _until_input_ends(listener: socket.socket, run: Callable[[Sequence[str]], int]) -> None:
-    while listener in (ready := select.select([listener, sys.stdin], [], [])[0]) or not ready:
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    asked, ended = listener.fileno(), 0
+    while ended not in select.select([asked, ended], [], [])[0]:
         client, _ = listener.accept()
         if os.fork() == 0:
             listener.close()
-            _keep(client, run)
+            keep(client, run)
         client.close()
-
-
-def _keep(client: socket.socket, run: Callable[[Sequence[str]], int]) -> None:
-    """Forks the command, says its id and, later, its exit status. It goes on where everything is told to end: the
-    command has things to put in order, and somebody waits for it."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    size, fds, *_ = socket.recv_fds(client, NUMBER, 3)
-    request, wanted = bytearray(), number_of(size)
-    while len(request) < wanted and (more := client.recv(65536)):
-        request += more
-    if len(request) < wanted or not wanted:
-        os._exit(1)  # whoever asked is gone
-    pid = os.fork()
-    if pid == 0:
-        client.close()
-        _become(json.loads(request), fds, run)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    for fd in (*fds, 0, 1, 2):
-        os.close(fd)
-    with contextlib.suppress(OSError):
-        client.sendall(as_bytes(pid))
-    _, status = os.waitpid(pid, 0)
-    with contextlib.suppress(OSError):
-        client.sendall(as_bytes(os.waitstatus_to_exitcode(status)))
-    os._exit(0)
-
-
-def _become(request: Mapping[str, Any], fds: Sequence[int], run: Callable[[Sequence[str]], int]) -> None:
-    os.setsid()
-    for number, fd in enumerate(fds):
-        os.dup2(fd, number)
-        os.close(fd)
-    sys.argv = ["lorelab", *request["arguments"]]
-    status = 1
-    try:
-        os.environ.clear()
-        os.environ.update(request["environment"])
-        os.chdir(request["cwd"])
-        _take_threads()
-        status = run(request["arguments"])
-    except SystemExit as end:
-        status = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:
-        import traceback
-
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-
-
-def _take_threads() -> None:
-    """As many as the environment says: PyTorch has read another one."""
-    import torch
-
-    with contextlib.suppress(KeyError, ValueError, RuntimeError):  # as if it said nothing
-        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
 
 def _main(arguments: Sequence[str]) -> int:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from lorelab.errors import LorelabError
-from lorelab.sweeps.fork_server import fork_server, forks, is_warm
+from lorelab.sweeps.fork_server import fork_server
 from lorelab.sweeps.forked import Forked
 from lorelab.sweeps.search import SWEEP
 from lorelab.tracking.liveness import marks
@@ -26,8 +26,8 @@ WORKER = "LORELAB_WORKER"
 """Set for a worker: its number. Its command line was checked by the process it works for."""
 POLL_SECONDS = 0.2
 _GRACE_SECONDS = 10.0
-_COLD, _WARMING, _WARM = 12.0, 9.0, 2.0
-"""Seconds until two workers train: that import by themselves, whose server must first, whose server has."""
+_COLD, _WARM = 12.0, 1.5
+"""Seconds until two workers train: that import by themselves, that are forked."""
 _MOST_EARLY_DEATHS = 3
 
 
@@ -151,7 +151,7 @@ def crew_size(wanted: int | None, gpu_share: float, accelerator: str) -> int:
 
 def start_seconds(gpus: int) -> float:
     """About how long it takes until new workers train: those for GPUs import by themselves, at once with each other."""
-    return _COLD if gpus or not forks() else _WARM if is_warm() else _WARMING
+    return _COLD if gpus or fork_server() is None else _WARM
 
 
 def _dismiss(processes: Sequence[Process]) -> None:

@@ -106,23 +106,6 @@ def test_where_nobody_serves_any_more_workers_import_by_themselves(
     process.stdin.close()
 
 
-def test_a_server_that_cannot_start_costs_only_the_warmth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(fork_server.VARIABLE, raising=False)
-    monkeypatch.setattr(fork_server, "_started", [])
-    monkeypatch.setattr(sys, "executable", "/bin/false")
-    assert fork_server.fork_server() is None
-    assert fork_server.fork_server() is None, "asked once more"
-    assert not fork_server._started[0].path.parent.exists()
-
-
-def test_nothing_is_left_of_one_whose_process_ended_before_it_was_ready() -> None:
-    started = fork_server._Started()
-    started.process.stdin.close()
-    assert started.process.wait(30) == 0
-    assert not started.path.parent.exists()
-    started.process.stdout.close()
-
-
 def test_what_is_forked_knows_the_code_that_was_loaded(tmp_path: Path) -> None:
     code = RUN.replace(
         "return 3", "from lorelab.training import provenance as p; print(p._git_state.cache_info()); return 3"
@@ -138,24 +121,115 @@ def test_what_is_forked_knows_the_code_that_was_loaded(tmp_path: Path) -> None:
     server.stdout.close()
 
 
-def test_it_ends_with_the_process_that_has_it(tmp_path: Path) -> None:
-    code = "\n".join(
-        [
-            "import os",
-            "from lorelab.sweeps import fork_server",
-            "assert not fork_server.is_warm()",
-            "fork_server.prepare_fork_server()",
-            "path = fork_server.fork_server()",
-            "assert fork_server.fork_server() == path and fork_server.is_warm()",
-            "print(path, fork_server._started[0].process.pid, flush=True)",
-            "os._exit(0)",
-        ]
+def in_process(folder: Path, code: str) -> list[str]:
+    """What a fresh process, one that prepares to fork, says before it ends (by ``end()``, or a signal)."""
+    clean = {key: value for key, value in os.environ.items() if key not in (fork_server.VARIABLE, *THREADS)}
+    with (folder / "said").open("wb") as said:  # no pipe, which others might hold
+        subprocess.run([sys.executable, "-c", PREPARING + code], env=clean, stdout=said, timeout=100, check=False)
+    return (folder / "said").read_text().splitlines()
+
+
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+PREPARING = """
+import os, signal, sys, threading
+from lorelab.sweeps import fork_server as own
+from lorelab.sweeps.forked import Forked
+
+def prepared(accelerator="cpu"):
+    own.prepare_fork_server(accelerator)
+    return own.fork_server()
+
+def forked():
+    environment = {"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "2"}
+    return Forked(prepared(), [], stdout=1, stderr=2, cwd=".", env=environment)
+
+def end():
+    sys.stdout.flush()
+    os._exit(0)
+
+own.without_threads()
+own.PRELOAD = ("torch", "sklearn.datasets", "mlflow.tracking")
+"""
+
+
+@pytest.mark.parametrize("end", ["end()", "sys.stdout.flush(), os.kill(os.getpid(), signal.SIGKILL)"])
+def test_it_ends_with_the_process_that_has_it(tmp_path: Path, end: str) -> None:
+    said = in_process(
+        tmp_path, f"print(own.fork_server(), prepared(), prepared(), len(own._forked), own._forked[0].pid)\n{end}"
     )
-    clean = {key: value for key, value in os.environ.items() if key != fork_server.VARIABLE}
-    told = subprocess.run([sys.executable, "-c", code], env=clean, capture_output=True, text=True, check=True).stdout
-    path, pid = told.split()
+    before, path, again, count, pid = said[0].split()
+    assert (before, again, count) == ("None", path, "1")
     limit = time.monotonic() + 20
     while psutil.pid_exists(int(pid)) and time.monotonic() < limit:
         time.sleep(0.05)
     assert not psutil.pid_exists(int(pid))
     assert not Path(path).parent.exists()
+
+
+def test_what_is_forked_has_nothing_of_the_process_that_it_comes_from(tmp_path: Path) -> None:
+    """Neither its handlers of signals, nor what it had printed, nor its server, whose end it would hold up; it computes
+    with threads while the other does."""
+    said = in_process(tmp_path, """
+def run(arguments):
+    import torch
+    handlers = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGALRM, signal.SIGINT)]
+    print(handlers == [signal.SIG_DFL, signal.SIG_DFL, signal.default_int_handler], signal.pthread_sigmask(0, []))
+    here = [os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if fd not in "12"]
+    print(own.fork_server(), sum("pipe:" in name for name in here))
+    os.write(1, b"computed\\n" * bool(torch.randn(500, 500).mm(torch.randn(500, 500)).exp().sum() > 0))
+    return 3
+
+for each in (signal.SIGTERM, signal.SIGALRM, signal.SIGINT):
+    signal.signal(each, lambda *_: os._exit(7))
+print("once")
+own._main = run
+prepared()
+import torch
+torch.set_num_threads(2)
+torch.randn(500, 500).mm(torch.randn(500, 500)).exp()
+processes = [forked(), forked()]
+print([process.wait(30) for process in processes])
+end()
+""")  # fmt: skip
+    assert said[0] == "once"
+    assert said.count("once") == 1
+    assert said.count("True set()") == said.count("computed") == said.count("None 1") == 2
+    assert said[-1] == "[3, 3]"
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        "threading.Thread(target=threading.Event().wait, daemon=True).start()",
+        "os.environ['OPENBLAS_NUM_THREADS'] = '2'; import numpy",
+        "import io; sys.stdout = io.StringIO()",
+        "os.environ[own.VARIABLE] = ''",
+    ],
+)
+def test_where_a_fork_would_not_do_there_is_none(tmp_path: Path, spoilt: str) -> None:
+    said = in_process(
+        tmp_path, f"{spoilt}\nprint(prepared(), own._forked, 'torch' in sys.modules, file=sys.__stdout__)\nend()"
+    )
+    assert said in (["None [] False"], [" [] False"]), "and nothing was imported for it"
+
+
+def test_beside_gpus_it_is_for_sweeps_on_cpus_alone(tmp_path: Path) -> None:
+    said = in_process(tmp_path, """
+from pathlib import Path
+own._GPUS = Path(os.devnull)
+print(prepared("auto"), prepared("gpu"), prepared("cpu") == own._forked[0].path)
+end()
+""")  # fmt: skip
+    assert said == ["None None True"]
+
+
+def test_one_that_was_killed_is_no_server(tmp_path: Path) -> None:
+    said = in_process(tmp_path, """
+os.kill(prepared() and own._forked[0].pid, signal.SIGKILL)
+while own.fork_server():
+    pass
+print(own.fork_server(), prepared())
+import shutil; shutil.rmtree(os.path.dirname(own._forked[0].path))
+end()
+""")  # fmt: skip
+    assert said == ["None None"]
