@@ -175,7 +175,7 @@ def _prepare_workers(overrides: Sequence[str], first: Composed) -> None:
     sweep, trainer = (cfg.get(key) if isinstance(cfg, dict) else None for key in ("sweep", "trainer"))
     workers = sweep.get("workers") if isinstance(sweep, dict) else None
     several = isinstance(workers, int) and workers > 1
-    if launchers[-1] in ("local", "auto") and (several or (workers is None and launchers[-1] == "auto")):
+    if launchers[-1] in ("local", "stacked", "auto") and (several or (workers is None and launchers[-1] == "auto")):
         prepare_fork_server(trainer.get("accelerator") if isinstance(trainer, dict) else None)
 
 

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
 
 from lorelab.config.origin import Origin
+from lorelab.config.signatures import Plain
 from lorelab.config.trust import instantiate
 from lorelab.errors import LorelabError, Problem, nearest
 from lorelab.records import DataSpec
@@ -22,10 +22,10 @@ _sound: set[str] = set()
 
 
 def rehearse(
-    cfg: DictConfig, targets: Mapping[str, Callable[..., Any]], flawed: Set[str], origin: Origin
+    cfg: Plain, targets: Mapping[str, Callable[..., Any]], flawed: Set[str], origin: Origin
 ) -> Iterator[Problem]:
     """What the parts of ``cfg`` say of their own values; ``flawed`` ones are known to be wrong already."""
-    sound = {str(path) for path in cfg if isinstance(cfg[path], DictConfig)} - flawed
+    sound = {str(path) for path in cfg if isinstance(cfg[path], Mapping)} - flawed
     uses: dict[str, Callable[[Any], Any]] = {
         "trainer": _keep,
         "scheduler": _keep,
@@ -39,10 +39,10 @@ def rehearse(
     for path, use in uses.items():
         if path in sound and "_target_" in cfg[path]:
             yield from _complaints(path, cfg[path], use, origin)
-    for name, node in cfg.callbacks.items() if "callbacks" in sound else ():
+    for name, node in cfg["callbacks"].items() if "callbacks" in sound else ():
         yield from _callback(f"callbacks.{name}", node, targets, origin)
     if "data" in sound:
-        yield from _data(cfg.data, origin)
+        yield from _data(cfg["data"], origin)
     if "augment" not in flawed:
         yield from _views(cfg, targets, origin)
     if "data" in targets:
@@ -53,13 +53,12 @@ def _keep(part: Any) -> Any:
     return part
 
 
-def _complaints(path: str, node: DictConfig, use: Callable[[Any], Any], origin: Origin) -> Iterator[Problem]:
-    plain = OmegaConf.to_container(node, resolve=True)
-    words = f"{path}: {plain}"
+def _complaints(path: str, node: Plain, use: Callable[[Any], Any], origin: Origin) -> Iterator[Problem]:
+    words = f"{path}: {node}"
     if words in _sound:
         return
     try:
-        use(instantiate(plain))
+        use(instantiate(node))
         _sound.add(words)
     except Exception as error:
         cause = error.__cause__ or error
@@ -70,22 +69,22 @@ def _complaints(path: str, node: DictConfig, use: Callable[[Any], Any], origin: 
 def _callback(path: str, node: Any, targets: Mapping[str, Callable[..., Any]], origin: Origin) -> Iterator[Problem]:
     if node is None:
         return
-    if not isinstance(node, DictConfig) or "_target_" not in node:
+    if not isinstance(node, Mapping) or "_target_" not in node:
         yield Problem(origin.of(path), f"{path}={node}", "a callback", f"+{path}._target_=package.module.Class")
         return
     if path not in targets:
         return
     yield from _complaints(path, node, _keep, origin)
     measured = {f"val/{name}" for name in getattr(targets.get("task"), "better", ())}
-    if measured and node.get("monitor") is not None and node.monitor not in measured:
-        where, advice = origin.of(f"{path}.monitor"), nearest(str(node.monitor), measured)
-        yield Problem(where, str(node.monitor), "a metric that the task measures in validation", advice)
+    if measured and node.get("monitor") is not None and node["monitor"] not in measured:
+        where, advice = origin.of(f"{path}.monitor"), nearest(str(node["monitor"]), measured)
+        yield Problem(where, str(node["monitor"]), "a metric that the task measures in validation", advice)
 
 
-def _views(cfg: DictConfig, targets: Mapping[str, Callable[..., Any]], origin: Origin) -> Iterator[Problem]:
+def _views(cfg: Plain, targets: Mapping[str, Callable[..., Any]], origin: Origin) -> Iterator[Problem]:
     """An augmentation that suits the inputs, and that makes views where the task compares views, and only there."""
     try:
-        augment = instantiate(cfg.augment) if cfg.get("augment") else None
+        augment = instantiate(cfg["augment"]) if cfg.get("augment") else None
     except Exception:  # said already
         return
     kind = getattr(targets.get("data"), "provides_inputs", None)
@@ -95,15 +94,15 @@ def _views(cfg: DictConfig, targets: Mapping[str, Callable[..., Any]], origin: O
         yield Problem(origin.of("augment"), f"inputs of kind '{kind}'", expected, "another augment=...")
     wanted, made = getattr(targets.get("task"), "views", False), getattr(augment, "in_evaluation", False)
     if wanted and not made:
-        found = f"{cfg.task._target_} without views"
+        found = f"{cfg['task']['_target_']} without views"
         advice = "augment=two_views for images, two_views_table for tables, noise for points"
         yield Problem(origin.of("augment"), found, "an augmentation that makes them", advice)
     if made and not wanted and "task" in targets:
-        found = f"{cfg.augment._target_}, which adds an axis of views, for {cfg.task._target_}"
+        found = f"{cfg['augment']['_target_']}, which adds an axis of views, for {cfg['task']['_target_']}"
         yield Problem(origin.of("augment"), found, "an augmentation that keeps the shape", "augment=none")
 
 
-def _data(node: DictConfig, origin: Origin) -> Iterator[Problem]:
+def _data(node: Plain, origin: Origin) -> Iterator[Problem]:
     """The few keys that sources share and use only after reading their files."""
     fractions = {key: node[key] for key in ("val_fraction", "test_fraction") if node.get(key) is not None}
     for key, value in fractions.items():
@@ -118,14 +117,14 @@ def _data(node: DictConfig, origin: Origin) -> Iterator[Problem]:
 
 
 def _task_and_net(
-    cfg: DictConfig, targets: Mapping[str, Callable[..., Any]], parts: Set[str], origin: Origin
+    cfg: Plain, targets: Mapping[str, Callable[..., Any]], parts: Set[str], origin: Origin
 ) -> Iterator[Problem]:
     """Builds those of task and net that are in ``parts``, without memory for weights, for the data as they will be.
 
     Where only the data tell what they are, it is done for two data sets that do not exist. A complaint that is the same
     for both is about the config; one that names a size is about the data, and waits for the real ones.
     """
-    words = "; ".join(f"{path}: {OmegaConf.to_container(cfg[path], resolve=True)}" for path in ("data", *sorted(parts)))
+    words = "; ".join(f"{path}: {cfg[path]}" for path in ("data", *sorted(parts)))
     if words in _sound:
         return
     specs = list(dict.fromkeys(_specs(cfg, targets)))
@@ -138,17 +137,17 @@ def _task_and_net(
             yield Problem(origin.of_message(path, cfg[path], reason), reason, expected)
 
 
-def _tried(cfg: DictConfig, spec: DataSpec, parts: Set[str]) -> dict[str, str]:
+def _tried(cfg: Plain, spec: DataSpec, parts: Set[str]) -> dict[str, str]:
     """What ``parts`` say of data of ``spec``, by part. If there is no task to say how many outputs the net has, it has
     one for each class."""
     found: dict[str, str] = {}
     features = max(1, spec.num_classes)
     if "task" in parts:
         with _heard(found, "task"):
-            features = instantiate(cfg.task)(data=spec).out_features
+            features = instantiate(cfg["task"])(data=spec).out_features
     if "model" in parts:
         with _heard(found, "model"), torch.device("meta"):
-            instantiate(cfg.model)(input_shape=spec.input_shape, out_features=features)
+            instantiate(cfg["model"])(input_shape=spec.input_shape, out_features=features)
     return found
 
 
@@ -162,7 +161,7 @@ def _heard(found: dict[str, str], path: str) -> Iterator[None]:
             found[path] = (str(cause) or type(cause).__name__).splitlines()[0]
 
 
-def _specs(cfg: DictConfig, targets: Mapping[str, Callable[..., Any]]) -> Iterator[DataSpec]:
+def _specs(cfg: Plain, targets: Mapping[str, Callable[..., Any]]) -> Iterator[DataSpec]:
     source, task, model = targets["data"], targets.get("task"), targets.get("model")
     kind, wanted = getattr(source, "provides_inputs", None), getattr(source, "provides_targets", None)
     if kind is None:  # only the user's file tells
@@ -176,9 +175,9 @@ def _specs(cfg: DictConfig, targets: Mapping[str, Callable[..., Any]]) -> Iterat
         count = getattr(source, "provides_classes", None) or classes
         names = tuple(map(str, range(count))) if wanted in ("class", "token") else ()
         yield DataSpec(
-            name=str(cfg.data._target_).rpartition(".")[2],
+            name=str(cfg["data"]["_target_"]).rpartition(".")[2],
             input_kind=kind,
-            input_shape=_shape(cfg.data, source, kind, size),
+            input_shape=_shape(cfg["data"], source, kind, size),
             target_kind=wanted,
             num_classes=len(names),
             class_names=names,
@@ -187,7 +186,7 @@ def _specs(cfg: DictConfig, targets: Mapping[str, Callable[..., Any]]) -> Iterat
         )
 
 
-def _shape(node: DictConfig, source: Callable[..., Any], kind: str, size: int) -> tuple[int, ...]:
+def _shape(node: Plain, source: Callable[..., Any], kind: str, size: int) -> tuple[int, ...]:
     """The shape that ``source`` will return, with ``size`` where it does not say."""
     usual = {"image": (3, size, size), "points": (2,)}.get(kind, (size,))
     declared = getattr(source, "provides_shape", None) or usual

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import yaml
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -14,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from lorelab.config.origin import Origin
 from lorelab.config.overrides import Survey
 from lorelab.config.rehearse import rehearse
-from lorelab.config.signatures import check_signature, fits, locate, type_name
+from lorelab.config.signatures import Plain, check_signature, fits, locate, type_name
 from lorelab.config.trust import ADVICE, UntrustedTargetError, judge_name, judge_object
 from lorelab.errors import ConfigError, Problem, nearest
 from lorelab.paths import CONF
@@ -65,25 +65,28 @@ def validate(cfg: DictConfig, origin: Origin, unknown: Set[str] = frozenset()) -
     Raises:
         ConfigError: with every problem found.
     """
-    unresolved = dict(_unresolved(cfg, origin))
+    plain = _plain(cfg)
+    unresolved = dict(_unresolved(cfg, origin)) if plain is None else {}
     absent = dict(_absent(cfg, origin, unresolved))
     unknown = unknown | absent.keys()
     problems = [*absent.values(), *(p for path, p in unresolved.items() if path.partition(".")[0] not in unknown)]
-    cfg = _completed(cfg, unknown, unresolved)
+    completed = _completed(cfg, unknown, unresolved)
+    if plain is None or completed is not cfg:
+        plain = cast("Plain", OmegaConf.to_container(completed, resolve=True))
     targets: dict[str, Callable[..., Any]] = {}
     flawed = set(unknown) | {path.partition(".")[0] for path in unresolved}
-    for path, node in _targets(cfg):
+    for path, node in _targets(plain):
         found = _locate(path, node, targets, origin)
         if path in targets:
             said = {f"no '{missing}'" for missing in unresolved}
             found = [p for p in check_signature(path, node, targets[path], origin) if p.found not in said]
         problems += found
         flawed |= {path.partition(".")[0]} if found else set()
-    problems += _check_plain(cfg, origin, flawed)
-    unfit = dict(_check_kinds(cfg, targets, origin))
-    problems += rehearse(cfg, targets, flawed | unfit.keys(), origin)
+    problems += _check_plain(plain, origin, flawed)
+    unfit = dict(_check_kinds(plain, targets, origin))
+    problems += rehearse(plain, targets, flawed | unfit.keys(), origin)
     if "trainer" not in flawed:
-        problems += _check_combinations(cfg, flawed, origin)
+        problems += _check_combinations(plain, flawed, origin)
     problems += unfit.values()
     if problems:
         raise ConfigError(problems)
@@ -115,7 +118,7 @@ def _absent(cfg: DictConfig, origin: Origin, unresolved: Collection[str]) -> Ite
             yield key, Problem(origin.of(key), f"{key}={cfg[key]}", "a part with keys of its own")
 
 
-def _locate(path: str, node: DictConfig, targets: dict[str, Callable[..., Any]], origin: Origin) -> list[Problem]:
+def _locate(path: str, node: Plain, targets: dict[str, Callable[..., Any]], origin: Origin) -> list[Problem]:
     """Adds what the node's ``_target_`` names to ``targets``, or says why it cannot be had."""
     name = str(node["_target_"])
     try:
@@ -128,6 +131,14 @@ def _locate(path: str, node: DictConfig, targets: dict[str, Callable[..., Any]],
         return [Problem(origin.of(f"{path}._target_"), name, "an importable function or class", str(error))]
     targets[path] = found
     return []
+
+
+def _plain(cfg: DictConfig) -> Plain | None:
+    """None if there is something that has no value."""
+    try:
+        return cast("Plain", OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True))
+    except OmegaConfBaseException:
+        return None
 
 
 def _unresolved(cfg: DictConfig, origin: Origin) -> Iterator[tuple[str, Problem]]:
@@ -173,40 +184,39 @@ def _completed(cfg: DictConfig, unknown: Set[str], unresolved: Iterable[str]) ->
     return cfg
 
 
-def _targets(node: DictConfig, path: str = "") -> Iterator[tuple[str, DictConfig]]:
+def _targets(node: Plain, path: str = "") -> Iterator[tuple[str, Plain]]:
     """Every node with a ``_target_``, the outermost first."""
     if "_target_" in node:
         yield path, node
-    for key in node:
-        child = node[key]
-        children = enumerate(child) if isinstance(child, ListConfig) else [(None, child)]
+    for key, child in node.items():
+        children = enumerate(child) if isinstance(child, list) else [(None, child)]
         for index, item in children:
-            if isinstance(item, DictConfig):
+            if isinstance(item, Mapping):
                 place = f"{path}.{key!s}" if path else str(key)
                 yield from _targets(item, place if index is None else f"{place}.{index}")
 
 
-def _check_plain(cfg: DictConfig, origin: Origin, flawed: Set[str]) -> Iterator[Problem]:
+def _check_plain(cfg: Plain, origin: Origin, flawed: Set[str]) -> Iterator[Problem]:
     from lorelab.data.loading import DataModule
 
     for key, hint in _PLAIN.items():
         if key not in flawed and not fits(cfg[key], hint):
             yield Problem(origin.of(key), f"{cfg[key]!r} ({type(cfg[key]).__name__})", type_name(hint))
-    for key, value in cfg.paths.items() if "paths" not in flawed else ():
+    for key, value in cfg["paths"].items() if "paths" not in flawed else ():
         if not isinstance(value, str):
             yield Problem(origin.of(f"paths.{key}"), f"{value!r} ({type(value).__name__})", "str")
     if "loader" in flawed:
         return
-    wrong = list(check_signature("loader", cfg.loader, DataModule, origin))
+    wrong = list(check_signature("loader", cfg["loader"], DataModule, origin))
     yield from wrong
     least = {"batch_size": 1, "eval_batch_size": 1, "workers": 0, "memory_limit_gb": 0}
     for key, minimum in least.items() if not wrong else ():
-        if cfg.loader[key] < minimum:
-            yield Problem(origin.of(f"loader.{key}"), str(cfg.loader[key]), f"a number of at least {minimum}")
+        if (found := cfg["loader"].get(key, minimum)) < minimum:
+            yield Problem(origin.of(f"loader.{key}"), str(found), f"a number of at least {minimum}")
 
 
 def _check_kinds(
-    cfg: DictConfig, targets: Mapping[str, Callable[..., Any]], origin: Origin
+    cfg: Plain, targets: Mapping[str, Callable[..., Any]], origin: Origin
 ) -> Iterator[tuple[str, Problem]]:
     """Impossible combinations, by part: a task on targets of another kind, a part on inputs it cannot read."""
     source = targets.get("data")
@@ -216,29 +226,25 @@ def _check_kinds(
             taken = getattr(targets.get(part), f"accepts_{kind}", None)
             if offered is None or taken is None or offered in taken:
                 continue
-            found = f"{cfg[part]['_target_']} on {cfg.data['_target_']}, whose {kind} are '{offered}'"
+            found = f"{cfg[part]['_target_']} on {cfg['data']['_target_']}, whose {kind} are '{offered}'"
             expected = f"{kind} of kind " + " or ".join(f"'{name}'" for name in sorted(taken))
             yield part, Problem(origin.of(part), found, expected, f"another {part}=... or another data=...")
 
 
-def _check_combinations(cfg: DictConfig, flawed: Set[str], origin: Origin) -> Iterator[Problem]:
+def _check_combinations(cfg: Plain, flawed: Set[str], origin: Origin) -> Iterator[Problem]:
     """Values that are each right and do not go together."""
     import torch
 
-    trainer = cfg.trainer
-    if (
-        str(trainer.precision).endswith("-mixed")
-        and trainer.gradient_clip_val is not None
-        and "optimizer" not in flawed
-        and cfg.optimizer.get("fused")
-    ):
+    precision, clipped, accelerator = map(cfg["trainer"].get, ("precision", "gradient_clip_val", "accelerator"))
+    fused = "optimizer" not in flawed and cfg["optimizer"].get("fused")
+    if str(precision).endswith("-mixed") and clipped is not None and fused:
         yield Problem(
             origin.of("trainer.gradient_clip_val"),
-            f"precision {trainer.precision} with gradient_clip_val {trainer.gradient_clip_val} and a fused optimiser",
+            f"precision {precision} with gradient_clip_val {clipped} and a fused optimiser",
             "an optimiser that is not fused: Lightning cannot clip what a fused one unscales itself",
             "optimizer.fused=false",
         )
     here: dict[str, Callable[[], bool]] = {"gpu": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
-    if trainer.accelerator in here and not here[trainer.accelerator]():
-        found = f"{trainer.accelerator}, but PyTorch finds none"
+    if accelerator in here and not here[accelerator]():
+        found = f"{accelerator}, but PyTorch finds none"
         yield Problem(origin.of("trainer.accelerator"), found, "a device that is here", "trainer=cpu")

@@ -24,9 +24,9 @@ from lorelab.errors import nearest
 from lorelab.records import Batch, DataSpec
 from lorelab.tasks.likelihood import LOSSES, LossName
 from lorelab.tasks.monitor import Mode, check_monitor
-from lorelab.tasks.pictures import confusion, draw_confusion, predict_all
+from lorelab.tasks.pictures import confusion, draw_confusion
 from lorelab.tasks.precision import precise
-from lorelab.tasks.protocol import Net, Stage
+from lorelab.tasks.protocol import Net
 
 ADVICE = {"real": "use task=regression, or data.target_kind=class if the data set has that key"}
 ClassWeights = Literal["balanced"] | Sequence[float] | None
@@ -175,12 +175,13 @@ class Classification:
             "macro_f1": f1.sum(1) / (of_class > 0).sum(1),
         }
 
-    def illustrate(self, net: Net, held: Batch, stage: Stage, step: int, folder: Path) -> None:
-        """At "test", ``confusion_matrix.svg``: which class was taken for which."""
-        if stage != "test" or not len(held.targets):
-            return
-        predicted = predict_all(self, net, held.inputs).argmax(-1)
-        counts = confusion(held.targets.cpu().numpy(), predicted, self.out_features)
+    def predicted(self, net: Net, inputs: Tensor) -> Tensor:
+        """The most probable class, ``(B,)``."""
+        return self.predict(net, inputs).argmax(-1)
+
+    def plot(self, predicted: Tensor, targets: Tensor, folder: Path) -> None:
+        """``confusion_matrix.svg``: which class was taken for which."""
+        counts = confusion(targets.cpu().numpy(), predicted.cpu().numpy(), self.out_features)
         right = counts.trace() / counts.sum()
         title = f"{self.data_name}, test: {counts.sum():,} examples, {right:.1%} right"
         draw_confusion(counts, self.class_names, folder / "confusion_matrix.svg", title=title)

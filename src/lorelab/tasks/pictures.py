@@ -4,29 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from lorelab.pages.chart import Chart
 from lorelab.pages.grid import Grid
 from lorelab.pages.marks import Axis, Line
 from lorelab.pages.page import picture
 
-if TYPE_CHECKING:
-    from lorelab.tasks.protocol import Net, Task
-
-_CHUNK = 1024
 _MOST_POINTS = 2_000
-
-
-def predict_all(task: Task, net: Net, inputs: Tensor) -> np.ndarray:
-    """``task.predict`` over a whole split ``(N, *input_shape)``, in chunks, without gradients: float64 on the CPU."""
-    with torch.no_grad():
-        parts = [task.predict(net, chunk).cpu().double() for chunk in inputs.split(_CHUNK)]
-    return torch.cat(parts).numpy()
 
 
 def confusion(true: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:

@@ -75,6 +75,19 @@ class Illustrator(Protocol):
 
 
 @runtime_checkable
+class Plotter(Protocol):
+    """A task whose picture of the test takes one number per example, found in the test's own pass."""
+
+    def predicted(self, net: Net, inputs: Tensor) -> Tensor:
+        """Of one batch, ``(B,)``. The net is not asked again for what ``evaluate`` asked it last."""
+        ...
+
+    def plot(self, predicted: Tensor, targets: Tensor, folder: Path) -> None:
+        """Writes files below ``folder`` (which exists); both of the whole test, ``(N,)``, in the order of its rows."""
+        ...
+
+
+@runtime_checkable
 class PerExample(Protocol):
     """A task whose loss is a mean over examples, or over their positions: the losses of many nets' outputs can be found
     at once."""

@@ -18,7 +18,7 @@ from torchmetrics.regression import MeanAbsoluteError, MeanSquaredError, R2Score
 from lorelab.errors import nearest
 from lorelab.records import Batch, DataSpec
 from lorelab.tasks.monitor import Mode, check_monitor
-from lorelab.tasks.pictures import draw_predicted_against_true, predict_all
+from lorelab.tasks.pictures import draw_predicted_against_true
 from lorelab.tasks.precision import precise
 from lorelab.tasks.protocol import Net, Stage
 
@@ -130,14 +130,15 @@ class Regression:
             found |= {f"{name}_rmse": float(errors.square().mean().sqrt()), f"{name}_mae": float(errors.abs().mean())}
         return found
 
-    def illustrate(self, net: Net, held: Batch, stage: Stage, step: int, folder: Path) -> None:
-        """At "test", ``predicted_vs_true.svg``: predictions against targets, in the target's own units."""
-        if stage != "test" or not len(held.targets):
-            return
-        true = held.targets.cpu().double().numpy() * self.target_std + self.target_mean
-        predicted = predict_all(self, net, held.inputs)
+    def predicted(self, net: Net, inputs: Tensor) -> Tensor:
+        """Values in the target's own units, ``(B,)``."""
+        return self.predict(net, inputs)
+
+    def plot(self, predicted: Tensor, targets: Tensor, folder: Path) -> None:
+        """``predicted_vs_true.svg``: predictions against targets, in the target's own units."""
+        true = targets.cpu().double().numpy() * self.target_std + self.target_mean
         path, title = folder / "predicted_vs_true.svg", f"{self.data_name}, test: {len(true):,} examples"
-        draw_predicted_against_true(true, predicted, path, title=title, quantity=self.quantity)
+        draw_predicted_against_true(true, predicted.cpu().double().numpy(), path, title=title, quantity=self.quantity)
 
     def _error(self, values: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
         targets = targets.to(values.dtype)

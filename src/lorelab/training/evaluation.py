@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
 from torchmetrics import MetricCollection
 
 from lorelab.records import Batch
-from lorelab.tasks.protocol import Net, Stage, Task
+from lorelab.tasks.protocol import Net, Plotter, Stage, Task
 
 
 class Evaluation:
@@ -21,18 +22,34 @@ class Evaluation:
         self._device: torch.device | None = None
         self._losses: list[tuple[Tensor, int]] = []
         self._taken: Mapping[str, float] | None = None
+        self._plotter: Plotter | None = None
+        self._predicted: list[tuple[Tensor, Tensor]] = []
 
-    def begin(self, device: torch.device) -> None:
-        """Fresh metrics on ``device``."""
+    def begin(self, device: torch.device, plotter: Plotter | None = None) -> None:
+        """Fresh metrics on ``device``. ``plotter``: the task, if its picture of the pass is wanted."""
         if self._metrics is None or self._device != device:  # to move them costs more than to reset
             self._metrics, self._device = self.task.metrics().to(device), device
         self._metrics.reset()
         self._losses, self._taken = [], None
+        self._plotter, self._predicted = plotter, []
 
     def add(self, net: Net, batch: Batch) -> None:
         """One batch."""
         assert self._metrics is not None
+        net = net if self._plotter is None else _AskedOnce(net)
         self._losses.append((self.task.evaluate(net, batch, self._metrics), len(batch.inputs)))
+        if self._plotter is not None:
+            self._predicted.append((self._plotter.predicted(net, batch.inputs), batch.targets))
+
+    def plot(self, folder: Path) -> bool:
+        """Draws the picture of the pass and forgets what it was drawn from; or says that none is wanted."""
+        plotter, pairs = self._plotter, self._predicted
+        self._plotter, self._predicted = None, []
+        if plotter is None or not pairs:
+            return False
+        predicted, targets = map(torch.cat, zip(*pairs, strict=True))
+        plotter.plot(predicted, targets, folder)
+        return True
 
     def take(self, found: Mapping[str, float]) -> None:
         """Instead of a pass: what was found of this net and others at once."""
@@ -55,3 +72,19 @@ class Evaluation:
             labels = self.class_names or tuple(map(str, range(len(value))))
             per_class |= {f"{stage}/{name}/{label}": float(v) for label, v in zip(labels, value, strict=True)}
         return scalars, per_class
+
+
+class _AskedOnce:
+    """A net that is not asked twice in a row for the same."""
+
+    def __init__(self, net: Net) -> None:
+        self._net = net
+        self._last: tuple[Tensor, Tensor] | None = None
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        if self._last is None or self._last[0] is not inputs:
+            self._last = inputs, self._net(inputs)
+        return self._last[1]
+
+    def features(self, inputs: Tensor) -> Tensor:
+        return self._net.features(inputs)

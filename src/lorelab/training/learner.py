@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from lorelab.records import Batch
-from lorelab.tasks.protocol import Beginner, Illustrator, Judge, Stage, Task
+from lorelab.tasks.protocol import Beginner, Illustrator, Judge, Plotter, Stage, Task
 from lorelab.training.best import Best
 from lorelab.training.evaluation import Evaluation
 from lorelab.training.schedules import Constant, Schedule
@@ -57,6 +57,7 @@ class Learner(LightningModule):
         if isinstance(task, Beginner):
             task.begin(net)
         self._illustrator = task if isinstance(task, Illustrator) else None
+        self._plotter = task if isinstance(task, Plotter) else None
         self._judge = task if isinstance(task, Judge) else None
         self.report: Report = lambda _points, _step: None
         self.publish: Callable[[], None] = lambda: None
@@ -148,7 +149,9 @@ class Learner(LightningModule):
 
     def on_test_epoch_start(self) -> None:
         """Fresh metrics."""
-        self.evaluation.begin(self.device)
+        data: Any = self.trainer.datamodule
+        wanted = self.folder is not None and data.fits("test")
+        self.evaluation.begin(self.device, self._plotter if wanted else None)
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         """Updates the metrics."""
@@ -180,6 +183,8 @@ class Learner(LightningModule):
     def on_test_epoch_end(self) -> None:
         """Keeps ``test/...``, one value per class included."""
         scalars, per_class = self.evaluation.result("test")
+        if self.folder is not None and self.evaluation.plot(self.folder):
+            self.publish()
         self.test_metrics = scalars | per_class | self._judged("test")
 
     def _judged(self, stage: Stage) -> dict[str, float]:

@@ -310,3 +310,8 @@ def test_a_key_for_interpolations_and_one_that_was_added_are_no_problems(tmp_pat
     content = "# @package _global_\nsize: 12\nmodel:\n  width: ${size}\n  depth: ${mine.depth}\ntrusted: [mine]\n"
     (tmp_path / "experiment" / "mine.yaml").write_text(content)
     validate_all(survey(["experiment=mine", "+mine.depth=3", "+note=why"], config_dir=str(tmp_path)))
+
+
+def test_a_key_that_was_taken_away_leaves_its_default() -> None:
+    (composed,) = compose_all(["~loader.workers", "~trainer.precision"])
+    validate(composed.cfg, composed.origin)

@@ -9,10 +9,10 @@ import pytest
 import torch
 from sklearn.metrics import confusion_matrix
 
-from lorelab.records import Batch, DataSpec
+from lorelab.records import DataSpec
 from lorelab.tasks.classification import Classification
-from lorelab.tasks.pictures import confusion, draw_confusion, draw_predicted_against_true, predict_all
-from lorelab.tasks.protocol import Illustrator
+from lorelab.tasks.pictures import confusion, draw_confusion, draw_predicted_against_true
+from lorelab.tasks.protocol import Plotter
 from lorelab.tasks.regression import Regression
 
 CLASSES = DataSpec("toy", "table", (3,), "class", num_classes=3, class_names=("a", "b", "$c$"))
@@ -50,31 +50,14 @@ def test_confusion_agrees_with_scikit_learn_and_keeps_classes_that_do_not_occur(
     assert (confusion(true, predicted, 6) == confusion_matrix(true, predicted, labels=range(6))).all()
 
 
-def test_predictions_in_chunks_are_those_of_the_whole_without_gradients() -> None:
-    net = torch.nn.Linear(3, 3)
-    inputs = torch.randn(2500, 3)
-    sizes = []
-
-    def counted(x):
-        sizes.append(len(x))
-        assert not torch.is_grad_enabled()
-        return net(x)
-
-    task = Classification(CLASSES)
-    found = predict_all(task, counted, inputs)
-    assert sizes == [1024, 1024, 452]
-    np.testing.assert_allclose(found, task.predict(net, inputs).detach(), rtol=1e-5)
-
-
 @pytest.mark.parametrize(
     ("task", "name"), [(Classification(CLASSES), "confusion_matrix.svg"), (Regression(REALS), "predicted_vs_true.svg")]
 )
-def test_a_picture_is_drawn_at_the_end_alone(task, name, tmp_path) -> None:
-    held = Batch(torch.randn(50, task.out_features), torch.arange(50) % 3)
-    assert isinstance(task, Illustrator)
-    task.illustrate(as_given, held, "val", 5, tmp_path)
-    assert not list(tmp_path.iterdir())
-    task.illustrate(as_given, held, "test", 5, tmp_path)
+def test_a_picture_is_drawn_of_one_number_per_example(task, name, tmp_path) -> None:
+    assert isinstance(task, Plotter)
+    predicted = task.predicted(as_given, torch.randn(50, task.out_features))
+    assert predicted.shape == (50,)
+    task.plot(predicted, torch.arange(50) % 3, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert of_class(tmp_path / name, "title")[0].text.startswith("toy, test: 50 examples")
 
@@ -86,8 +69,9 @@ def test_a_picture_can_be_drawn_where_there_is_no_float64(task, tmp_path) -> Non
     inputs, targets = torch.randn(50, task.out_features), torch.arange(50) % 3
     if task.out_features == 1:
         targets = targets.float()
-    np.testing.assert_array_equal(predict_all(task, as_given, on_mps(inputs)), predict_all(task, as_given, inputs))
-    task.illustrate(as_given, Batch(on_mps(inputs), on_mps(targets)), "test", 5, tmp_path)
+    predicted = task.predicted(as_given, on_mps(inputs))
+    assert torch.equal(predicted.cpu(), task.predicted(as_given, inputs))
+    task.plot(predicted, on_mps(targets), tmp_path)
     assert list(tmp_path.iterdir())
 
 
@@ -134,8 +118,8 @@ def test_regression_draws_own_units(tmp_path, monkeypatch) -> None:
         "lorelab.tasks.regression.draw_predicted_against_true",
         lambda true, predicted, path, **words: seen.update(true=true, predicted=predicted, **words),
     )
-    held = Batch(torch.tensor([[0.0], [1.0]]), torch.tensor([-1.0, 2.0]))
-    Regression(REALS).illustrate(as_given, held, "test", 0, tmp_path)
+    task = Regression(REALS)
+    task.plot(task.predicted(as_given, torch.tensor([[0.0], [1.0]])), torch.tensor([-1.0, 2.0]), tmp_path)
     assert seen["true"].tolist() == [150.0, 300.0]
     assert seen["predicted"].tolist() == [200.0, 250.0]
     assert seen["quantity"] == "target (m)"
