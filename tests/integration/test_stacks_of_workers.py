@@ -1,10 +1,12 @@
 """Workers that train stacks: ``hydra/launcher=stacked`` with ``sweep.workers``, and what ``auto`` hands to them."""
 
+import json
 import os
 import signal
 import sqlite3
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from lorelab.cli import auto
 from lorelab.sweeps.fork_server import VARIABLE
 from lorelab.sweeps.summary import summary_of
 from lorelab.sweeps.timing import StackedStep
+from lorelab.sweeps.trials import Trial
 from lorelab.tracking.mlflow_store import MLflowStore
 
 TINY = ("experiment=digits_mlp", "trainer.max_epochs=2", "trainer.threads=1", "data.limit_train=200", "model.width=8")
@@ -31,37 +34,67 @@ def test_each_worker_trains_stacks_of_what_differs_in_numbers_only(server: Serve
     runs = MLflowStore(store_uri).runs()
     assert [run.tags["lorelab.stacked"] for run in runs] == ["2"] * 8
     assert Counter(run.params["model.width"] for run in runs) == {"8": 4, "9": 4}, "numbers of a stack are not in a row"
-    (folder,) = (tmp_path / "sweeps").iterdir()
-    assert [(str(trial.status), trial.attempts) for trial in summary_of(folder).trials] == [("finished", 1)] * 8
+    assert [(str(trial.status), trial.attempts) for trial in _trials(tmp_path)] == [("finished", 1)] * 8
     (parent,) = MLflowStore(store_uri).runs(filters={"kind": "sweep"})
     processes = {run.tags["lorelab.process"] for run in runs}
     assert parent.tags["lorelab.process"] not in processes
+    (folder,) = (tmp_path / "sweeps").iterdir()
     said = "".join((folder / f"worker-{number}.log").read_text() for number in (0, 1))
     assert said.count("2 of 2 runs trained as one") == 4
 
 
-def test_auto_has_workers_train_stacks_where_that_is_fastest_also_those_of_a_search(
-    command_line, server: Server, monkeypatch, work: Path, store_uri: str, tmp_path: Path
-) -> None:
+@pytest.fixture
+def auto_line(command_line, server: Server, monkeypatch, work: Path, store_uri: str, tmp_path: Path):
+    """Runs a sweep with ``auto`` and two workers, where steps alone take very long; returns what it said."""
     monkeypatch.setenv(VARIABLE, str(server.socket))
     monkeypatch.setattr(auto, "crowding", lambda _workers: 1.0)
     monkeypatch.setattr(auto, "evaluation_stacked", lambda _members, _alone: 0.0)
     monkeypatch.setattr(auto, "step_alone", lambda _member, _threads=None: 10.0)
     monkeypatch.setattr(auto, "step_stacked", lambda *_, **__: StackedStep(2.0, 1.0))
     monkeypatch.setattr("lorelab.sweeps.choice.AT_RISK_SECONDS", 1e9)
+
+    def run(*words: str) -> str:
+        own = ("hydra/launcher=auto", "sweep.workers=2", f"paths.outputs={tmp_path}")
+        done = command_line(work, store_uri)("train", "-m", *TINY, *words, *own)
+        (said,) = [line for line in done.stderr.splitlines() if "auto: " in line]
+        return said
+
+    return run
+
+
+def stacks(store_uri: str) -> Counter:
+    return Counter(run.tags.get("lorelab.stacked") for run in MLflowStore(store_uri).runs())
+
+
+@pytest.mark.slow
+def test_auto_has_workers_train_stacks_of_a_search_where_that_is_fastest(auto_line, store_uri: str) -> None:
     search = (
         "search=default",
         "optimizer.lr=tag(log,interval(1e-4,1e-1))",
         "search.trials=10",
         "search.confirm_best=0",
     )
-    words = ("train", "-m", *TINY, *search, "hydra/launcher=auto", "sweep.workers=2", f"paths.outputs={tmp_path}")
-    done = command_line(work, store_uri)(*words)
-    assert "auto: 10 runs: stacked by workers (expected: one by one " in done.stderr
-    stacks = Counter(run.tags.get("lorelab.stacked") for run in MLflowStore(store_uri).runs())
-    assert sum(stacks.values()) == 10
-    assert stacks["4"] >= 4, "half a batch each"
-    assert stacks.keys() <= {"4", "2", None}
+    assert "auto: 10 runs: stacked by workers (expected: one by one " in auto_line(*search)
+    found = stacks(store_uri)
+    assert sum(found.values()) == 10
+    assert found["4"] >= 4, "half a batch each"
+    assert found.keys() <= {"4", "2", None}
+
+
+def test_auto_shares_runs_of_several_kinds_out_among_workers_that_choose_for_each(
+    auto_line, store_uri: str, tmp_path: Path
+) -> None:
+    kinds = ["model.width=8", "model.width=9", "optimizer=sgd", "loader.batch_size=100"]
+    jobs = [[kind, f"seed={seed}"] for seed in range(3) for kind in kinds[:3]] + [[kinds[3]]]
+    listed = tmp_path / "jobs.json"
+    listed.write_text(json.dumps([{"name": str(at), "overrides": overrides} for at, overrides in enumerate(jobs)]))
+    said = auto_line(f"sweep.jobs={listed}", "sweep.name=named", "trainer.max_steps=3", "trainer.test=false")
+    assert "auto: 9 runs of several kinds, if all were like the first: shared out among workers (expected: " in said
+    logs = "".join((tmp_path / "sweeps" / "named" / f"worker-{number}.log").read_text() for number in (0, 1))
+    assert logs.count("lorelab train: auto: 3 runs: ") == 3, "a choice for each kind"
+    assert [(str(trial.status), trial.attempts) for trial in _trials(tmp_path)] == [("finished", 1)] * 10
+    assert sum(stacks(store_uri).values()) == 10
+    assert stacks(store_uri).keys() <= {"3", None}
 
 
 @pytest.mark.slow
@@ -81,6 +114,11 @@ def test_a_stack_whose_worker_is_killed_is_trained_again(server: Server, tmp_pat
         process = sweep.start()
     assert process.wait(120) == 0, sweep.output.read_text()
     assert sweep.problems() == []
+
+
+def _trials(outputs: Path) -> Sequence[Trial]:
+    (folder,) = (outputs / "sweeps").iterdir()
+    return summary_of(folder).trials
 
 
 def _running(store: Path) -> int:

@@ -101,8 +101,9 @@ class AutoLauncher(StackedLauncher):
 
     @property
     def crew(self) -> str | None:
-        """Also for jobs that are not stacked."""
-        return super().crew or ("local" if self.body.handed_over else None)
+        """Also for jobs that are not stacked, and where workers shall choose."""
+        chosen = "auto" if self.body.stacker.for_workers else super().crew
+        return chosen or ("local" if self.body.handed_over else None)
 
 
 _STACKS = {"memory_gb": None, "batch": 8}

@@ -11,10 +11,10 @@ from hydra.types import HydraContext, TaskFunction
 
 from lorelab.cli.stacked import Stacker
 from lorelab.config.stacking import why_not
-from lorelab.sweeps.choice import RUN_SECONDS, Choice, Measured, Way, choose
+from lorelab.sweeps.choice import RUN_SECONDS, Choice, Measured, Way, choose, share_out
 from lorelab.sweeps.local import Composer, Job, composed
 from lorelab.sweeps.timing import StackedStep, crowding, evaluation_stacked, step_alone, step_stacked, work
-from lorelab.sweeps.workers import crew_size, gpus_for, start_seconds
+from lorelab.sweeps.workers import crew_size, gpus_for, is_worker, start_seconds
 from lorelab.training.stacked import Member
 
 
@@ -62,6 +62,10 @@ class Chooser:
                 self._judged.append((runs, choice))
                 return processes.get(choice.way, 0)
         choice = self._chosen(members, size, self._of_sweep(runs))
+        if choice.way is Way.SHARED:
+            self.stacker.for_workers = self._workers
+            self.say(f"auto: {self.stacker.runs} runs of several kinds, if all were like the first: {choice}")
+            return self._workers
         self._judged.append((runs, choice))
         if choice.expected:
             self._known.append((members[0], size, choice))
@@ -89,7 +93,10 @@ class Chooser:
         except Exception as error:
             self.say(f"auto: {runs} runs could not be timed: {(str(error) or repr(error)).splitlines()[0]}")
             return Choice(Way.PLAIN, {})
-        return choose(measured, runs, self._workers)
+        choice, others = choose(measured, runs, self._workers), self.stacker.runs > runs and len(members) > 1
+        apart = self._workers > 1 and self._ahead <= 1 and _apart(members[0], self._workers)
+        shared = share_out(choice, measured, self._workers, self.stacker.runs / runs) if others and apart else None
+        return shared or choice
 
     def _of_sweep(self, runs: int) -> int:
         """As many runs as there will be like these ``runs`` until the end of a search, if its next trials are such."""
@@ -126,16 +133,23 @@ class Chooser:
 
     def _spread(self, step: StackedStep, members: Sequence[Member], threads: int, size: int) -> float | None:
         """Seconds of a step of a worker's stack; None where there are none: workers that share a GPU share its time."""
-        gpus = gpus_for(members[0].settings.accelerator)
-        if self._workers == 1 or 0 < gpus < self._workers:
+        if self._workers == 1 or not _apart(members[0], self._workers):
             return None
         same = threads == torch.get_num_threads()
         return (step if same else step_stacked(members, threads=threads)).of(size)
 
 
+def _apart(member: Member, workers: int) -> bool:
+    """Whether each worker has a device of its own, or part of the CPU."""
+    gpus = gpus_for(member.settings.accelerator)
+    return not gpus or workers <= gpus
+
+
 def _workers(job: Job) -> int:
-    """How many processes the sweep would have."""
+    """How many processes the sweep would have; a worker has no others."""
     assert job.cfg is not None
+    if is_worker():
+        return 1
     return crew_size(job.cfg.sweep.workers, job.cfg.sweep.gpu_share, job.cfg.trainer.accelerator)
 
 

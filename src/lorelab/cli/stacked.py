@@ -52,6 +52,10 @@ class Stacker:
         self.stacks: list[list[int]] = []
         """Numbers of the jobs, of those launched last, that a worker shall train as one."""
         self._searches: dict[str, Search] = {}
+        self.runs = 0
+        """How many of the jobs launched last may be trained with others."""
+        self.for_workers = 0
+        """Processes among which all that may be trained with others is shared out from now on, unasked."""
         self._groups: list[tuple[Sequence[Job], int, int]] = []
         """For workers: how many processes, and how many jobs each may train at once."""
 
@@ -74,9 +78,12 @@ class Stacker:
         configs = {job.number: config for job in jobs if (config := _config(job)) is not None}
         candidates = [job for job in jobs if job.number in configs]
         single = Counter[str]()
-        for places in groups([configs[job.number] for job in candidates]):
-            group = [candidates[place] for place in places]
-            if len(group) > 1:
+        grouped = [[candidates[at] for at in places] for places in groups([configs[job.number] for job in candidates])]
+        self.runs = sum(len(group) for group in grouped if len(group) > 1)
+        for group in grouped:
+            if len(group) > 1 and self.for_workers:
+                self._groups.append((group, self.for_workers, len(group)))
+            elif len(group) > 1:
                 alone = Counter[str]()
                 self._train(group, alone)
                 self._say_alone(alone, len(group))

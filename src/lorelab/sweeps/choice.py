@@ -23,6 +23,7 @@ class Way(StrEnum):
     STACKED = "stacked"
     WORKERS = "by workers"
     SPREAD = "stacked by workers"
+    SHARED = "shared out among workers"
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,17 @@ class Choice:
         but = dict.fromkeys(self.risky, " but too long without checkpoints")
         expected = ", ".join(f"{way} {clock(seconds)}{but.get(way, '')}" for way, seconds in self.expected.items())
         return f"{self.way} (expected: {expected})"
+
+
+def share_out(choice: Choice, measured: Measured, workers: int, kinds: float) -> Choice | None:
+    """The choice to share out ``kinds`` times as many runs as ``choice`` is about, of several kinds and taken to be
+    alike, among ``workers`` that train one kind after the other; None where this process would hardly take longer."""
+    here = min(choice.expected[way] for way in (Way.PLAIN, Way.STACKED) if way in choice.expected.keys() - choice.risky)
+    shared = measured.start + measured.crowding * kinds * here / workers
+    if shared > _WORTH * kinds * here:
+        return None
+    expected: dict[Way, float] = {way: kinds * choice.expected[way] for way in choice.expected if way is not Way.SPREAD}
+    return Choice(Way.SHARED, expected | {Way.SHARED: shared}, choice.risky)
 
 
 def choose(measured: Measured, runs: int, workers: int) -> Choice:

@@ -22,6 +22,7 @@ from lorelab.sweeps.folder import About
 from lorelab.sweeps.plan import Plan
 from lorelab.sweeps.search import Search
 from lorelab.sweeps.trials import ENDED, Outcome, Trial, TrialStatus
+from lorelab.sweeps.workers import is_worker
 
 POLL_SECONDS = 0.5
 
@@ -90,7 +91,7 @@ class Loop:
     def _until_none_is_left(self, search: Search, total: int) -> None:
         left: set[int] = set()
         while not self.stopped() and not self.handed_over():
-            claimed = search.claim(total, 1 if left else self.batch, stacks=self._stacks and not left)
+            claimed = search.claim(total, 1 if left else self.batch, stacks=self._stacks and is_worker())
             if not claimed:
                 if _all_ended(search.trials(), total):
                     return

@@ -82,7 +82,7 @@ class Search:
 
     def claim(self, total: int, most: int = 1, *, stacks: bool = False) -> list[Trial]:
         """At most ``most`` trials for this process to work on: interrupted ones first, then new ones up to ``total``.
-        ``stacks``: with the first of them, all of its stack (``stack``), however many they are.
+        ``stacks``: all of one stack (``stack``), however many they are, as long as there is one.
 
         Empty if nothing is left to begin, although others may still be at work.
         """
@@ -90,7 +90,7 @@ class Search:
             held = self._study.get_trials(deepcopy=False)
             mine: list[int] = []
             stack = None
-            for trial in held:
+            for trial in sorted(held, key=lambda trial: stacks and trial.user_attrs.get("stack") is None):
                 wanted = len(mine) < most if stack is None else trial.user_attrs.get("stack") == stack
                 if wanted and trial.state is TrialState.RUNNING and self._may_go_on(trial):
                     mine.append(trial.number)

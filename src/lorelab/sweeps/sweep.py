@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +33,7 @@ from lorelab.training.interrupts import Interrupted
 
 _LAUNCHER = "hydra_plugins.lorelab.launcher."
 LOCAL, STACKED, AUTO = (f"{_LAUNCHER}{name}Launcher" for name in ("Local", "Stacked", "Auto"))
-_OF_LAUNCHERS = ("hydra/launcher=", "hydra.launcher.")
+_OF_THIS_PROCESS = ("hydra/launcher=", "hydra.launcher.", "sweep.batch=")
 
 
 def run(arguments: Sequence[str], context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -69,8 +69,8 @@ def run(arguments: Sequence[str], context: HydraContext, task_function: TaskFunc
                 if launcher is not None:
                     loop.work()
                 if theirs := "local" if launcher is None else loop.handed_over():
-                    settings = None if theirs == "local" else config.hydra.launcher
-                    _crew(workers, gpus, loop, about, settings).work(loop.finished)
+                    own = [f"hydra/launcher={theirs}", *_of_stacks(theirs, workers, loop, config.hydra.launcher)]
+                    _crew(workers, gpus, loop, about, own).work(loop.finished)
             status = RunStatus.FAILED if loop.gives_up() else status
         except Interrupted:
             if not plan.jobs:  # whoever listed the jobs says how to go on
@@ -156,19 +156,20 @@ def _workers(plan: Plan, launcher: str) -> tuple[int, int]:
     return crew_size(wanted, share, accelerator) if launcher == AUTO else workers_for(wanted, gpus, share), gpus
 
 
-def _crew(workers: int, gpus: int, loop: Loop, about: About, stacks: DictConfig | None) -> Crew:
-    """Workers that run the sweep's own command, each of them one trial after the other; or, where ``stacks`` has the
-    settings of a launcher that stacks, one stack after the other: those of the launcher's choice, or of a search as
-    many trials as make a batch for all of them."""
-    own = [word for word in about.command if not word.startswith(("sweep.name=", "sweep.batch=", *_OF_LAUNCHERS))]
-    command = [*own, f"sweep.name={about.name}"]
-    if stacks is None:
-        command += ["hydra/launcher=local"]
-    else:
-        sampled = not loop.plan.combinations
-        command += ["hydra/launcher=stacked", f"sweep.batch={-(-loop.batch // workers) if sampled else 1}"]
-        command += [f"hydra.launcher.memory_gb={stacks.memory_gb / workers}"] if stacks.memory_gb else []
+def _crew(workers: int, gpus: int, loop: Loop, about: About, own: Sequence[str]) -> Crew:
+    """Workers that run the sweep's own command with a launcher of their ``own``."""
+    shared = [word for word in about.command if not word.startswith((*_OF_THIS_PROCESS, "sweep.name="))]
+    command = [*shared, f"sweep.name={about.name}", *own]
     return Crew(workers, command, loop.plan.folder, about.cwd, gpus, loop.ended)
+
+
+def _of_stacks(launcher: str, workers: int, loop: Loop, mine: DictConfig) -> Iterator[str]:
+    """What workers are told that claim one stack after the other, or one trial: of a search, as many trials as make a
+    batch for all of them."""
+    if launcher != "local":
+        yield f"sweep.batch={1 if loop.plan.combinations else -(-loop.batch // workers)}"
+        if mine.memory_gb:
+            yield f"hydra.launcher.memory_gb={mine.memory_gb / workers}"
 
 
 def _launcher(plan: Plan, context: HydraContext, task_function: TaskFunction, config: DictConfig) -> Launcher:

@@ -97,7 +97,8 @@ def _evaluated(seats: Sequence[Seat], task: StackedTask | None = None) -> float:
 @cache
 def crowding(workers: int) -> float:
     """Times as long as alone that arithmetic takes on the CPU while ``workers`` threads of this process do the same: 1
-    where each has a core of its own, more where cores are virtual or others work on them, at most ``workers``."""
+    where each has a core of its own, more where cores are virtual, at most ``workers``. The least of a few measurements:
+    for a moment, others may work on them."""
     matrix, threads = torch.ones(256, 256), torch.get_num_threads()
 
     def multiply(_: int) -> float:
@@ -108,12 +109,14 @@ def crowding(workers: int) -> float:
         return time.perf_counter() - begun
 
     try:
-        alone = statistics.median(map(multiply, range(4)))
         with ThreadPoolExecutor(workers) as pool:
-            together = statistics.median(pool.map(multiply, range(4 * workers)))
+            found = [
+                statistics.median(pool.map(multiply, range(4 * workers))) / statistics.median(map(multiply, range(4)))
+                for _ in range(3)
+            ]
     finally:
         torch.set_num_threads(threads)
-    return min(max(1.0, together / alone), float(workers))
+    return min(max(1.0, min(found)), float(workers))
 
 
 def step_alone(member: Member, threads: int | None = None) -> float:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from lorelab.sweeps.choice import Measured, Way, choose
+from lorelab.sweeps.choice import Measured, Way, choose, share_out
 
 START = 10.0
 SMALL = Measured(steps=1000, alone=0.001, worker=0.001, stacked=0.004, beside=0.5, size=32, start=START)
@@ -79,3 +79,15 @@ def test_a_worker_s_stack_keeps_no_checkpoints_either() -> None:
     assert choice.way is Way.SPREAD, "750 s without one, not 1200"
     assert choice.risky == {Way.STACKED}
     assert choose(replace(long, spread=0.01), runs=32, workers=2).risky == {Way.STACKED, Way.SPREAD}
+
+
+def test_kinds_that_are_like_the_first_are_shared_out_where_that_saves_a_tenth() -> None:
+    crowded = replace(SMALL, crowding=1.2)
+    first = choose(crowded, runs=32, workers=2)
+    shared = share_out(first, crowded, workers=2, kinds=5)
+    assert shared is not None
+    assert shared.way is Way.SHARED
+    assert shared.expected[Way.SHARED] == pytest.approx(START + 1.2 * 5 * 20 / 2)
+    assert shared.expected[Way.PLAIN] == pytest.approx(5 * 32 * 1.5)
+    assert share_out(first, crowded, workers=2, kinds=1.5) is None, "28 s in place of 30"
+    assert share_out(first, replace(SMALL, crowding=2.0), workers=2, kinds=100) is None, "one core in the guise of two"

@@ -413,10 +413,10 @@ def test_a_stack_is_claimed_whole_by_whoever_stacks(folder) -> None:
     assert [trial.number for trial in search.claim(6)] == [1], "by one that does not"
     search.put_back(0)
     search.release(3)
-    assert [trial.number for trial in search.claim(6, stacks=True)] == [0], "what was put back is of no stack"
-    assert [trial.number for trial in search.claim(6, stacks=True)] == [2], "one of no stack"
     assert [trial.number for trial in search.claim(6, stacks=True)] == [3], "others of its stack are taken"
-    assert [trial.number for trial in search.claim(7, 2, stacks=True)] == [5], "a stack is not filled up"
+    assert [trial.number for trial in search.claim(6, 2, stacks=True)] == [5], "a stack is not filled up"
+    assert [trial.number for trial in search.claim(6, stacks=True)] == [0], "what was put back is of no stack"
+    assert [trial.number for trial in search.claim(6, 2, stacks=True)] == [2]
 
 
 def test_what_another_process_took_over_is_not_put_back(folder, dead) -> None:
