@@ -32,7 +32,7 @@ def test_each_worker_trains_stacks_of_what_differs_in_numbers_only(server: Serve
     process = server.start(*words, output=output, cwd=tmp_path, MLFLOW_TRACKING_URI=store_uri)
     assert process.wait(120) == 0, output.read_text()
     runs = MLflowStore(store_uri).runs()
-    assert [run.tags["lorelab.stacked"] for run in runs] == ["2"] * 8
+    assert [run.tags["lorelab.stacked"] for run in runs] == ["4"] * 8
     assert Counter(run.params["model.width"] for run in runs) == {"8": 4, "9": 4}, "numbers of a stack are not in a row"
     assert [(str(trial.status), trial.attempts) for trial in _trials(tmp_path)] == [("finished", 1)] * 8
     (parent,) = MLflowStore(store_uri).runs(filters={"kind": "sweep"})
@@ -40,7 +40,7 @@ def test_each_worker_trains_stacks_of_what_differs_in_numbers_only(server: Serve
     assert parent.tags["lorelab.process"] not in processes
     (folder,) = (tmp_path / "sweeps").iterdir()
     said = "".join((folder / f"worker-{number}.log").read_text() for number in (0, 1))
-    assert said.count("2 of 2 runs trained as one") == 4
+    assert said.count("4 of 4 runs trained as one") == 2
 
 
 @pytest.fixture

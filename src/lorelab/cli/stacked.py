@@ -211,11 +211,12 @@ def _processes(cfg: DictConfig) -> int:
 
 
 def _shared_out(groups: Sequence[tuple[Sequence[Job], int, int]]) -> Iterator[list[int]]:
-    """The numbers of each stack: a group falls into as many as it takes for all processes to end at about the same
-    time, of about the same size."""
+    """The numbers of each stack: one group falls into as many as there are processes; of several, only those do that
+    would keep the others waiting."""
+    total = sum(len(jobs) for jobs, *_ in groups)
     for jobs, processes, most in groups:
-        fair = sum(len(each) for each, *_ in groups) / processes / (1 if len(groups) == 1 else 2)
-        stacks = -(-len(jobs) // max(2, min(most, round(fair))))
+        fair = max(2, total / processes) if len(groups) == 1 else max(ASKED, total / processes / 2)
+        stacks = max(1, round(len(jobs) / fair), -(-len(jobs) // most))
         edges = [round(place * len(jobs) / stacks) for place in range(stacks + 1)]
         yield from ([job.number for job in jobs[a:b]] for a, b in itertools.pairwise(edges))
 

@@ -97,8 +97,8 @@ def _evaluated(seats: Sequence[Seat], task: StackedTask | None = None) -> float:
 @cache
 def crowding(workers: int) -> float:
     """Times as long as alone that arithmetic takes on the CPU while ``workers`` threads of this process do the same: 1
-    where each has a core of its own, more where cores are virtual, at most ``workers``. The least of a few measurements:
-    for a moment, others may work on them."""
+    where each has a core of its own, more where cores are virtual, at most ``workers``. The least of a few
+    measurements: for a moment, others may work there, too."""
     matrix, threads = torch.ones(256, 256), torch.get_num_threads()
 
     def multiply(_: int) -> float:

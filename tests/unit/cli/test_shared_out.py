@@ -1,0 +1,30 @@
+"""How stacks are cut for workers."""
+
+import pytest
+from hydra.core.utils import JobReturn
+
+from lorelab.cli.stacked import _shared_out
+from lorelab.sweeps.local import Job
+
+
+@pytest.mark.parametrize(
+    ("sizes", "most", "expected"),
+    [
+        ([32], 100, [16, 16]),
+        ([3], 100, [2, 1]),
+        ([2], 100, [2]),
+        ([32], 9, [8, 8, 8, 8]),
+        ([3, 3, 3], 100, [3, 3, 3]),
+        ([10, 10], 100, [10, 10]),
+        ([32, 32], 100, [16, 16, 16, 16]),
+        ([30, 10], 100, [10, 10, 10, 10]),
+        ([64] * 12, 100, [64] * 12),
+        ([64] * 12, 40, [32] * 24),
+    ],
+)
+def test_two_workers_are_about_equally_busy_with_stacks_as_large_as_can_be(sizes, most, expected) -> None:
+    numbers = iter(range(sum(sizes)))
+    groups = [([Job(next(numbers), None, JobReturn()) for _ in range(size)], 2, most) for size in sizes]
+    found = list(_shared_out(groups))
+    assert sorted(map(len, found), reverse=True) == sorted(expected, reverse=True)
+    assert [number for stack in found for number in stack] == list(range(sum(sizes)))
