@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
 
 from lorelab.cli.stacked import Stacker
-from lorelab.config.stacking import why_not
+from lorelab.cli.stacked_jobs import Group
+from lorelab.config.stacking import kinds, why_not
 from lorelab.sweeps.choice import RUN_SECONDS, Choice, Measured, Way, choose, share_out
 from lorelab.sweeps.local import Composer, Job, composed
 from lorelab.sweeps.timing import StackedStep, crowding, evaluation_stacked, step_alone, step_stacked, work
@@ -29,7 +30,7 @@ class Chooser:
         self.stacker = Stacker(composer, context, task_function, memory_gb, say, self._processes)
         self.say = say
         self.handed_over = False
-        self._workers, self._ahead = 1, 1.0
+        self._workers, self._ahead, self._others = 1, 1.0, 0
         self._known: list[tuple[Member, int, Choice]] = []
         self._judged: list[tuple[int, Choice]] = []
         """Of the jobs being launched: how many runs each choice was for."""
@@ -44,15 +45,29 @@ class Chooser:
         stacker = self.stacker
         if len(job_overrides) == 1:
             return stacker.launch(job_overrides, numbers)
-        jobs = [composed(stacker.composer, *job) for job in zip(job_overrides, numbers, strict=True)]
-        self._workers = max((_workers(job) for job in jobs if job.cfg is not None), default=1)
-        self._ahead = max((_ahead(job, numbers[0]) for job in jobs if job.cfg is not None), default=0) / len(jobs)
-        self._judged = []
-        stacker.stack(jobs)
-        rest = [job for job in jobs if job.returned.status is JobStatus.UNKNOWN]
-        if len(rest) > 1 and self._workers > 1 and not self.stacks:  # else workers are there, and take all
+        self._judged, stacker.groups = [], []
+        given = dict(zip(numbers, job_overrides, strict=True))
+        first, *others = sorted(([numbers[at] for at in kind] for kind in kinds(job_overrides)), key=_is_one)
+        self._others = sum(len(kind) for kind in others if len(kind) > 1)
+        jobs = self._stacked(given, first)
+        if stacker.for_workers:
+            stacker.groups += [Group(kind, stacker.for_workers) for kind in others if len(kind) > 1]
+        else:
+            self._others = 0
+            jobs |= self._stacked(given, [number for kind in others for number in kind])
+        rest = [job for job in jobs.values() if job.returned.status is JobStatus.UNKNOWN]
+        if len(rest) > 1 and self._workers > 1 and not stacker.groups:  # else workers are there, and take all
             self.handed_over = self._for_workers(rest)
-        return [job.returned for job in jobs]
+        return [jobs[at].returned if at in jobs else JobReturn(overrides=list(given[at])) for at in numbers]
+
+    def _stacked(self, given: Mapping[int, Sequence[str]], numbers: Sequence[int]) -> dict[int, Job]:
+        """Those of the ``given`` with these ``numbers``, after what pays of them was stacked."""
+        jobs = {number: composed(self.stacker.composer, given[number], number) for number in numbers}
+        made = [job for job in jobs.values() if job.cfg is not None]
+        self._workers = max([self._workers, *map(_workers, made)])
+        self._ahead = max((_ahead(job, min(given)) for job in made), default=0) / len(given)
+        self.stacker.stack(list(jobs.values()))
+        return jobs
 
     def _processes(self, members: Sequence[Member], runs: int, size: int) -> int:
         """How many shall train stacks: the launcher's ``pays``."""
@@ -64,7 +79,7 @@ class Chooser:
         choice = self._chosen(members, size, self._of_sweep(runs))
         if choice.way is Way.SHARED:
             self.stacker.for_workers = self._workers
-            self.say(f"auto: {self.stacker.runs} runs of several kinds, if all were like the first: {choice}")
+            self.say(f"auto: {self._alike()} runs of several kinds, if all were like the first: {choice}")
             return self._workers
         self._judged.append((runs, choice))
         if choice.expected:
@@ -93,10 +108,14 @@ class Chooser:
         except Exception as error:
             self.say(f"auto: {runs} runs could not be timed: {(str(error) or repr(error)).splitlines()[0]}")
             return Choice(Way.PLAIN, {})
-        choice, others = choose(measured, runs, self._workers), self.stacker.runs > runs and len(members) > 1
+        choice, others = choose(measured, runs, self._workers), self._alike() > runs and len(members) > 1
         apart = self._workers > 1 and self._ahead <= 1 and _apart(members[0], self._workers)
-        shared = share_out(choice, measured, self._workers, self.stacker.runs / runs) if others and apart else None
+        shared = share_out(choice, measured, runs, self._workers, self._alike() / runs) if others and apart else None
         return shared or choice
+
+    def _alike(self) -> int:
+        """Runs of the launch that may be trained with others, whatever their kind."""
+        return self.stacker.runs + self._others
 
     def _of_sweep(self, runs: int) -> int:
         """As many runs as there will be like these ``runs`` until the end of a search, if its next trials are such."""
@@ -137,6 +156,10 @@ class Chooser:
             return None
         same = threads == torch.get_num_threads()
         return (step if same else step_stacked(members, threads=threads)).of(size)
+
+
+def _is_one(kind: Sequence[int]) -> bool:
+    return len(kind) == 1
 
 
 def _apart(member: Member, workers: int) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +13,7 @@ from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from lorelab.cli.stacked_jobs import Ends, Ready
+from lorelab.cli.stacked_jobs import ASKED, Ends, Group, Ready, shared_out
 from lorelab.cli.train import settle
 from lorelab.cli.trial import TrialJob
 from lorelab.config.describe import resolved
@@ -27,8 +26,6 @@ from lorelab.sweeps.search import Search
 from lorelab.sweeps.workers import is_worker
 from lorelab.training.stacked import Member, Unstackable, fit_stacked, why_not
 
-ASKED = 8
-"""Members that are ready when it is asked whether to stack their group at all."""
 Pays = Callable[[Sequence[Member], int, int], int]
 """Asked of the first members of a group, with how many runs it has and how many may be trained at once: how many
 processes shall train them as one each. 1 is this process, 0 means none."""
@@ -49,15 +46,18 @@ class Stacker:
     ) -> None:  # fmt: skip
         self.composer, self.context, self.task_function = composer, context, task_function
         self.memory_gb, self.say, self.pays = memory_gb, say, pays
-        self.stacks: list[list[int]] = []
-        """Numbers of the jobs, of those launched last, that a worker shall train as one."""
         self._searches: dict[str, Search] = {}
         self.runs = 0
-        """How many of the jobs launched last may be trained with others."""
+        """How many of the jobs that are stacked last may be trained with others."""
         self.for_workers = 0
         """Processes among which all that may be trained with others is shared out from now on, unasked."""
-        self._groups: list[tuple[Sequence[Job], int, int]] = []
-        """For workers: how many processes, and how many jobs each may train at once."""
+        self.groups: list[Group] = []
+        """Of the jobs launched last, those for workers."""
+
+    @property
+    def stacks(self) -> list[list[int]]:
+        """Numbers of the jobs, of those launched last, that a worker shall train as one."""
+        return list(shared_out(self.groups))
 
     def launch(self, job_overrides: Sequence[Sequence[str]], numbers: Sequence[int]) -> list[JobReturn]:
         """Runs what can be stacked of the jobs with these ``numbers``; of one job, that job."""
@@ -65,6 +65,7 @@ class Stacker:
         jobs = [composed(self.composer, *job) for job in zip(job_overrides, numbers, strict=True)]
         if len(jobs) == 1 and jobs[0].cfg is not None:
             return [run_here(jobs[0], self.context, self.task_function)]
+        self.groups = []
         self.stack(jobs)
         return [job.returned for job in jobs]
 
@@ -74,7 +75,6 @@ class Stacker:
         for job in jobs:
             if job.cfg is not None and job.cfg.sweep.trial is None:
                 job.returned = run_here(job, self.context, self.task_function)
-        self._groups = []
         configs = {job.number: config for job in jobs if (config := _config(job)) is not None}
         candidates = [job for job in jobs if job.number in configs]
         single = Counter[str]()
@@ -82,7 +82,7 @@ class Stacker:
         self.runs = sum(len(group) for group in grouped if len(group) > 1)
         for group in grouped:
             if len(group) > 1 and self.for_workers:
-                self._groups.append((group, self.for_workers, len(group)))
+                self.groups.append(Group([job.number for job in group], self.for_workers))
             elif len(group) > 1:
                 alone = Counter[str]()
                 self._train(group, alone)
@@ -91,7 +91,6 @@ class Stacker:
                 single[unfit([configs[group[0].number]]) or "no other differs from it in numbers alone"] += 1
         if len(jobs) > 1:
             self._say_alone(single, len(jobs))
-        self.stacks = list(_shared_out(self._groups))
 
     def _say_alone(self, alone: Counter[str], among: int) -> None:
         for reason, count in alone.items():
@@ -135,8 +134,8 @@ class Stacker:
         members = [each.member for each in ready]
         processes = _processes(cfg) if self.pays is None else self.pays(members, len(group), size)
         if processes > 1:
-            left = [job for job in group if job.returned.status is JobStatus.UNKNOWN]
-            self._groups.append((left, processes, max(2, fit // processes)))
+            left = [job.number for job in group if job.returned.status is JobStatus.UNKNOWN]
+            self.groups.append(Group(left, processes, max(2, fit // processes)))
         return processes == 1
 
     def _ready(self, job: Job, alone: Counter[str]) -> Ready | None:
@@ -208,17 +207,6 @@ class Stacker:
 def _processes(cfg: DictConfig) -> int:
     """That shall train stacks: the sweep's workers, of which one that is asked has no others."""
     return 1 if is_worker() else cfg.sweep.workers or 1
-
-
-def _shared_out(groups: Sequence[tuple[Sequence[Job], int, int]]) -> Iterator[list[int]]:
-    """The numbers of each stack: one group falls into as many as there are processes; of several, only those do that
-    would keep the others waiting."""
-    total = sum(len(jobs) for jobs, *_ in groups)
-    for jobs, processes, most in groups:
-        fair = max(2, total / processes) if len(groups) == 1 else max(ASKED, total / processes / 2)
-        stacks = max(1, round(len(jobs) / fair), -(-len(jobs) // most))
-        edges = [round(place * len(jobs) / stacks) for place in range(stacks + 1)]
-        yield from ([job.number for job in jobs[a:b]] for a, b in itertools.pairwise(edges))
 
 
 @contextlib.contextmanager

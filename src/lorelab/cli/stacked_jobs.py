@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+import itertools
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from hydra.core.utils import JobStatus
@@ -15,6 +17,31 @@ from lorelab.records import RunRecord, RunStatus
 from lorelab.sweeps.local import Job
 from lorelab.training.progress import ProgressLine
 from lorelab.training.stacked import Member
+
+ASKED = 8
+"""Members that are ready when it is asked whether to stack their group at all."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Jobs that differ in numbers only, for workers to train."""
+
+    numbers: Sequence[int]
+    processes: int
+    most: int = sys.maxsize
+    """Of them at once, for the memory."""
+
+
+def shared_out(groups: Sequence[Group]) -> Iterator[list[int]]:
+    """The numbers of each stack: one group falls into as many as there are processes; of several, only those do that
+    would keep the others waiting."""
+    total = sum(len(group.numbers) for group in groups)
+    for group in groups:
+        count, each = len(group.numbers), total / group.processes
+        fair = max(2, each) if len(groups) == 1 else max(ASKED, each / 2)
+        stacks = max(1, round(count / fair), -(-count // group.most))
+        edges = [round(place * count / stacks) for place in range(stacks + 1)]
+        yield from (list(group.numbers[a:b]) for a, b in itertools.pairwise(edges))
 
 
 @dataclass

@@ -35,6 +35,26 @@ def groups(configs: Sequence[Config]) -> list[list[int]]:
     return found
 
 
+def kinds(jobs: Sequence[Sequence[str]]) -> list[list[int]]:
+    """Places of the jobs whose overrides differ in numbers only that ``groups`` might let differ: a guess at those
+    groups that spares composing the configs."""
+    found: dict[tuple[str, ...], list[int]] = {}
+    for place, words in enumerate(jobs):
+        found.setdefault(tuple(word for word in words if not _may_differ(word)), []).append(place)
+    return list(found.values())
+
+
+def _may_differ(word: str) -> bool:
+    key, _, value = word.lstrip("+~").partition("=")
+    if lies_below(key, (*FREE, "hydra")):
+        return True
+    named = lies_below(key, NUMBERS) or (key.startswith("model.") and _of_weights(key.rpartition(".")[2]))
+    try:
+        return named and float(value) == float(value)
+    except ValueError:
+        return False
+
+
 def why_not(configs: Sequence[Config]) -> str | None:
     """Why these configs cannot be trained as one, in words; None if nothing speaks against it."""
     for config in configs:

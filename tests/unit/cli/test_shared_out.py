@@ -1,10 +1,8 @@
 """How stacks are cut for workers."""
 
 import pytest
-from hydra.core.utils import JobReturn
 
-from lorelab.cli.stacked import _shared_out
-from lorelab.sweeps.local import Job
+from lorelab.cli.stacked_jobs import Group, shared_out
 
 
 @pytest.mark.parametrize(
@@ -24,7 +22,6 @@ from lorelab.sweeps.local import Job
 )
 def test_two_workers_are_about_equally_busy_with_stacks_as_large_as_can_be(sizes, most, expected) -> None:
     numbers = iter(range(sum(sizes)))
-    groups = [([Job(next(numbers), None, JobReturn()) for _ in range(size)], 2, most) for size in sizes]
-    found = list(_shared_out(groups))
+    found = list(shared_out([Group([next(numbers) for _ in range(size)], 2, most) for size in sizes]))
     assert sorted(map(len, found), reverse=True) == sorted(expected, reverse=True)
     assert [number for stack in found for number in stack] == list(range(sum(sizes)))

@@ -5,7 +5,7 @@ import pytest
 from lorelab.config.describe import resolved
 from lorelab.config.overrides import compose_all
 from lorelab.config.resolvers import register_resolvers
-from lorelab.config.stacking import groups, why_not
+from lorelab.config.stacking import groups, kinds, why_not
 
 
 def config(*overrides: str):
@@ -80,3 +80,16 @@ def test_an_initialisation_scale_of_a_net_of_ones_own_may_differ_by_its_name() -
     scaled = [config(f"+model.init_scale={value}") for value in (1.0, 0.5)]
     assert groups(scaled) == [[0, 1]]
     assert groups([config(f"+model.gain={value}") for value in (1.0, 0.5)]) == [[0], [1]]
+
+
+def test_jobs_are_of_one_kind_by_their_words_if_numbers_alone_set_them_apart() -> None:
+    jobs = [
+        ["model.width=8", "optimizer.lr=0.1", "seed=0", "sweep.trial=0"],
+        ["model.width=8", "optimizer.lr=1e-3", "seed=1", "sweep.trial=1", "scheduler=cosine"],
+        ["model.width=9", "optimizer.lr=0.1"],
+        ["model.width=8", "+task.label_smoothing=0.1", "model.dropout=0.5"],
+        ["model.width=8", "optimizer=sgd"],
+        ["model.width=8", "optimizer.nesterov=true"],
+        ["model.width=8"],
+    ]
+    assert kinds(jobs) == [[0, 1, 3, 6], [2], [4], [5]]

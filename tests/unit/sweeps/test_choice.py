@@ -36,6 +36,7 @@ def test_what_saves_less_than_a_tenth_is_not_worth_it() -> None:
     even = Measured(steps=1000, alone=0.01, worker=0.01, stacked=0.0198, beside=0.0, size=2, start=START)
     assert choose(even, runs=2, workers=1).way is Way.PLAIN
     assert choose(replace(even, stacked=0.015), runs=2, workers=1).way is Way.STACKED
+    assert choose(replace(even, stacked=0.017), runs=2, workers=1).way is Way.PLAIN, "a stack must promise a fifth"
 
 
 def test_one_run_is_trained_by_itself() -> None:
@@ -82,12 +83,16 @@ def test_a_worker_s_stack_keeps_no_checkpoints_either() -> None:
 
 
 def test_kinds_that_are_like_the_first_are_shared_out_where_that_saves_a_tenth() -> None:
-    crowded = replace(SMALL, crowding=1.2)
-    first = choose(crowded, runs=32, workers=2)
-    shared = share_out(first, crowded, workers=2, kinds=5)
+    measured = replace(SMALL, crowding=1.2, spread=0.0025, spread_size=16)
+    first = choose(measured, runs=32, workers=2)
+    shared = share_out(first, measured, 32, workers=2, kinds=5)
     assert shared is not None
     assert shared.way is Way.SHARED
-    assert shared.expected[Way.SHARED] == pytest.approx(START + 1.2 * 5 * 20 / 2)
+    assert shared.expected[Way.SHARED] == pytest.approx(START + 1.2 * 5 * (2 * 2.5 + 16) / 2)
     assert shared.expected[Way.PLAIN] == pytest.approx(5 * 32 * 1.5)
-    assert share_out(first, crowded, workers=2, kinds=1.5) is None, "28 s in place of 30"
-    assert share_out(first, replace(SMALL, crowding=2.0), workers=2, kinds=100) is None, "one core in the guise of two"
+    assert share_out(first, measured, 32, workers=2, kinds=1.5) is None, "28.9 s in place of 30"
+    assert share_out(first, replace(measured, crowding=2.0), 32, workers=2, kinds=100) is None, "one core, not two"
+    alone = replace(measured, stacked=None, spread=None, worker=0.0015)
+    assert share_out(choose(alone, 32, 2), alone, 32, workers=2, kinds=5).expected[Way.SHARED] == pytest.approx(
+        START + 1.2 * 5 * 32 * 2.0 / 2
+    )
