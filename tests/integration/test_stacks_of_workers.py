@@ -107,6 +107,7 @@ def test_a_stack_whose_worker_is_killed_is_trained_again(server: Server, tmp_pat
         assert process.poll() is None and time.monotonic() < limit, sweep.output.read_text()
         time.sleep(0.1)
     dying = [process.pid] if target == "parent" else sorted(server.pids() - {process.pid})[:1]
+    assert dying
     for pid in dying:
         os.kill(pid, signal.SIGKILL)
     if target == "parent":
@@ -114,6 +115,7 @@ def test_a_stack_whose_worker_is_killed_is_trained_again(server: Server, tmp_pat
         process = sweep.start()
     assert process.wait(120) == 0, sweep.output.read_text()
     assert sweep.problems() == []
+    assert any("lorelab.stacked" in run.tags for run in MLflowStore(sweep.uri).runs())
 
 
 def _trials(outputs: Path) -> Sequence[Trial]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from hydra.core.utils import JobReturn
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
@@ -33,12 +33,13 @@ class LocalLauncher(Launcher):
 class StackedLauncher(LocalLauncher):
     """The body is ``lorelab.cli.stacked``.
 
-    ``memory_gb``: what one stack may take (10⁹ bytes), null for half of what is free. ``batch``: trials of a search
-    that are proposed at once; ``sweep.batch`` has the last word. With ``sweep.workers`` each of them trains stacks.
+    ``memory_gb``: what stacks may take (10⁹ bytes; workers share it), null for half of what is free. ``batch``: trials
+    of a search that are proposed at once; ``sweep.batch`` has the last word. With ``sweep.workers`` each of them trains
+    stacks.
     """
 
     def __init__(self, memory_gb: float | None = None, batch: int = 8) -> None:
-        self.memory_gb, self.batch = memory_gb, batch
+        self.memory_gb, self.batch, self._left = memory_gb, batch, 0
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Makes what launches. Raises ``ConfigError`` if a setting is out of range."""
@@ -55,6 +56,7 @@ class StackedLauncher(LocalLauncher):
     def launch_numbered(self, job_overrides: Sequence[Sequence[str]], numbers: Sequence[int]) -> Sequence[JobReturn]:
         """The same with the number of each job: those of a stack need not follow each other."""
         found: list[JobReturn] = self.body.launch(job_overrides, numbers)
+        self._left = sum(job.status is JobStatus.UNKNOWN for job in found)
         return found
 
     @property
@@ -66,7 +68,10 @@ class StackedLauncher(LocalLauncher):
     @property
     def crew(self) -> str | None:
         """The launcher that workers need who do what is left; None where this process goes on."""
-        return "stacked" if self.stacks else None
+        from lorelab.sweeps.workers import is_worker
+
+        several = (self.config.sweep.workers or 1) > 1 and self._left > 1 and not is_worker()
+        return "stacked" if several or self.stacks else None
 
     def _check(self) -> None:
         from lorelab.errors import ConfigError, Problem
@@ -102,8 +107,9 @@ class AutoLauncher(StackedLauncher):
     @property
     def crew(self) -> str | None:
         """Also for jobs that are not stacked, and where workers shall choose."""
-        chosen = "auto" if self.body.stacker.for_workers else super().crew
-        return chosen or ("local" if self.body.handed_over else None)
+        if self.body.stacker.for_workers:
+            return "auto"
+        return "stacked" if self.stacks else "local" if self.body.handed_over else None
 
 
 _STACKS = {"memory_gb": None, "batch": 8}

@@ -133,10 +133,12 @@ class Stacker:
         assert cfg is not None
         members = [each.member for each in ready]
         processes = _processes(cfg) if self.pays is None else self.pays(members, len(group), size)
-        if processes > 1:
-            left = [job.number for job in group if job.returned.status is JobStatus.UNKNOWN]
-            self.groups.append(Group(left, processes, max(2, fit // processes)))
-        return processes == 1
+        each = fit // processes if processes and members[0].device.type == "cpu" else fit  # GPUs have a memory each
+        if processes < 2 or each < 2:
+            return processes > 0
+        left = [job.number for job in group if job.returned.status is JobStatus.UNKNOWN]
+        self.groups.append(Group(left, processes, each))
+        return False
 
     def _ready(self, job: Job, alone: Counter[str]) -> Ready | None:
         """The job as a member; None if it runs alone, or has ended now, because its run had before."""

@@ -34,13 +34,21 @@ class Group:
 
 def shared_out(groups: Sequence[Group]) -> Iterator[list[int]]:
     """The numbers of each stack: one group falls into as many as there are processes; of several, only those do that
-    would keep the others waiting."""
-    total = sum(len(group.numbers) for group in groups)
-    for group in groups:
-        count, each = len(group.numbers), total / group.processes
-        fair = max(2, each) if len(groups) == 1 else max(ASKED, each / 2)
-        stacks = max(1, round(count / fair), -(-count // group.most))
-        edges = [round(place * count / stacks) for place in range(stacks + 1)]
+    would keep the others waiting, or leave a process without work."""
+    sizes = [len(group.numbers) for group in groups]
+    stacks = [max(1, -(-size // group.most)) for size, group in zip(sizes, groups, strict=True)]
+    if groups:
+        processes = groups[0].processes
+        fair = sum(sizes) / processes / 2
+        if len(groups) > 1:
+            stacks = [max(known, round(size / max(ASKED, fair))) for known, size in zip(stacks, sizes, strict=True)]
+        while sum(stacks) < processes:
+            largest = max(range(len(groups)), key=lambda place: sizes[place] / stacks[place])
+            if sizes[largest] / stacks[largest] < 3:
+                break
+            stacks[largest] += 1
+    for group, size, count in zip(groups, sizes, stacks, strict=True):
+        edges = [round(place * size / count) for place in range(count + 1)]
         yield from (list(group.numbers[a:b]) for a, b in itertools.pairwise(edges))
 
 

@@ -47,6 +47,8 @@ class Loop:
         with keeping_data(), collecting_seldom():
             self._until_none_is_left(self.search, self.about.total)
             if self.complete() and self.about.confirm[0]:
+                if self._stacks:
+                    self.batch = max(self.batch, getattr(self.launcher, "batch", 1))
                 self._until_none_is_left(self._confirmations(), self._wanted_confirmations())
 
     def confirmations(self) -> list[Trial]:
@@ -91,7 +93,7 @@ class Loop:
     def _until_none_is_left(self, search: Search, total: int) -> None:
         left: set[int] = set()
         while not self.stopped() and not self.handed_over():
-            claimed = search.claim(total, 1 if left else self.batch, stacks=self._stacks and is_worker())
+            claimed = search.claim(total, 1 if left else self.batch, stacks=self._stacks and is_worker() and not left)
             if not claimed:
                 if _all_ended(search.trials(), total):
                     return

@@ -81,16 +81,15 @@ class Search:
                    attempts=about.attempts, proposals=proposals)  # fmt: skip
 
     def claim(self, total: int, most: int = 1, *, stacks: bool = False) -> list[Trial]:
-        """At most ``most`` trials for this process to work on: interrupted ones first, then new ones up to ``total``.
-        ``stacks``: all of one stack (``stack``), however many they are, as long as there is one.
-
-        Empty if nothing is left to begin, although others may still be at work.
+        """At most ``most`` trials for this process to work on: interrupted ones first, then new ones up to ``total``;
+        none if nothing is left to begin, although others may still be at work. ``stacks``: all of one stack,
+        however many they are, while there is one (see ``stack``); else those of no stack first.
         """
         with self._lock:
             held = self._study.get_trials(deepcopy=False)
             mine: list[int] = []
             stack = None
-            for trial in sorted(held, key=lambda trial: stacks and trial.user_attrs.get("stack") is None):
+            for trial in sorted(held, key=lambda trial: stacks == (trial.user_attrs.get("stack") is None)):
                 wanted = len(mine) < most if stack is None else trial.user_attrs.get("stack") == stack
                 if wanted and trial.state is TrialState.RUNNING and self._may_go_on(trial):
                     mine.append(trial.number)
@@ -118,9 +117,12 @@ class Search:
         self._set(number, "claim", None)
 
     def stack(self, numbers: Sequence[int]) -> None:
-        """Notes that these, which nobody works on, are for one process to train as one; until they are put back."""
-        for number in numbers:
-            self._set(number, "stack", numbers[0])
+        """Notes that these are for one process to train as one, until they are put back; those on which somebody works,
+        or has, are not."""
+        with self._lock:
+            free = [number for number in numbers if self.trial(number).status is TrialStatus.INTERRUPTED]
+            for number in free:
+                self._set(number, "stack", free[0])
 
     def put_back(self, number: int) -> None:
         """Undoes this process's claim of a trial that it has not begun; nothing if it has none (any more)."""

@@ -21,8 +21,8 @@ class SweepSettings:
     name: str | None = None
     """Null: made from the command itself, so that the same command goes on with the same sweep."""
     workers: int | None = None
-    """Processes that train at the same time; null: as many as the GPUs take at ``gpu_share``, or one (``auto``: one for
-    each core, where they pay)."""
+    """Processes that train at the same time; null: as many as the GPUs take at ``gpu_share``, or one (``stacked``: one;
+    ``auto``: one for each core, where they pay)."""
     gpu_share: float = 1.0
     """Part of a GPU that one worker gets: 0.25 puts four workers on each."""
     batch: int | None = None

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from filelock import BaseFileLock, Timeout
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
@@ -20,6 +21,7 @@ from lorelab.records import RunStatus
 from lorelab.sweeps import folder as folders
 from lorelab.sweeps.display import Display
 from lorelab.sweeps.folder import About
+from lorelab.sweeps.footprint import budget
 from lorelab.sweeps.journal import JOURNAL
 from lorelab.sweeps.local import Composer
 from lorelab.sweeps.loop import Loop
@@ -69,7 +71,7 @@ def run(arguments: Sequence[str], context: HydraContext, task_function: TaskFunc
                 if launcher is not None:
                     loop.work()
                 if theirs := "local" if launcher is None else loop.handed_over():
-                    own = [f"hydra/launcher={theirs}", *_of_stacks(theirs, workers, loop, config.hydra.launcher)]
+                    own = [f"hydra/launcher={theirs}", *_of_stacks(theirs, workers, gpus, loop, config.hydra.launcher)]
                     _crew(workers, gpus, loop, about, own).work(loop.finished)
             status = RunStatus.FAILED if loop.gives_up() else status
         except Interrupted:
@@ -163,13 +165,16 @@ def _crew(workers: int, gpus: int, loop: Loop, about: About, own: Sequence[str])
     return Crew(workers, command, loop.plan.folder, about.cwd, gpus, loop.ended)
 
 
-def _of_stacks(launcher: str, workers: int, loop: Loop, mine: DictConfig) -> Iterator[str]:
-    """What workers are told that claim one stack after the other, or one trial: of a search, as many trials as make a
-    batch for all of them."""
+def _of_stacks(launcher: str, workers: int, gpus: int, loop: Loop, mine: DictConfig) -> Iterator[str]:
+    """What workers are told that claim one stack after the other, or one trial; or, where not all trials are there yet,
+    as many as make a batch for all of them. Workers without a GPU each share the memory."""
     if launcher != "local":
-        yield f"sweep.batch={1 if loop.plan.combinations else -(-loop.batch // workers)}"
-        if mine.memory_gb:
-            yield f"hydra.launcher.memory_gb={mine.memory_gb / workers}"
+        known = bool(loop.plan.combinations) and loop.batch >= loop.plan.total
+        yield f"sweep.batch={1 if known else max(2, -(-loop.batch // workers))}"
+        if not gpus:
+            yield f"hydra.launcher.memory_gb={budget(mine.memory_gb, torch.device('cpu')) / 1e9 / workers:.3f}"
+        elif mine.memory_gb:
+            yield f"hydra.launcher.memory_gb={mine.memory_gb}"
 
 
 def _launcher(plan: Plan, context: HydraContext, task_function: TaskFunction, config: DictConfig) -> Launcher:

@@ -10,6 +10,7 @@ from lorelab.cli.stacked_jobs import Group, shared_out
     [
         ([32], 100, [16, 16]),
         ([3], 100, [2, 1]),
+        ([4], 100, [2, 2]),
         ([2], 100, [2]),
         ([32], 9, [8, 8, 8, 8]),
         ([3, 3, 3], 100, [3, 3, 3]),
@@ -25,3 +26,12 @@ def test_two_workers_are_about_equally_busy_with_stacks_as_large_as_can_be(sizes
     found = list(shared_out([Group([next(numbers) for _ in range(size)], 2, most) for size in sizes]))
     assert sorted(map(len, found), reverse=True) == sorted(expected, reverse=True)
     assert [number for stack in found for number in stack] == list(range(sum(sizes)))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"), [([10, 10], [5, 5, 5, 5]), ([16, 4], [6, 5, 5, 4]), ([3, 3], [2, 1, 2, 1]), ([2], [2])]
+)
+def test_no_worker_of_four_is_left_without_work_for_the_size_of_stacks(sizes, expected) -> None:
+    numbers = iter(range(sum(sizes)))
+    found = list(shared_out([Group([next(numbers) for _ in range(size)], 4) for size in sizes]))
+    assert sorted(map(len, found)) == sorted(expected)

@@ -233,3 +233,12 @@ import shutil; shutil.rmtree(os.path.dirname(own._forked[0].path))
 end()
 """)  # fmt: skip
     assert said == ["None None"]
+
+
+def test_nothing_that_workers_need_starts_a_thread_when_it_is_imported() -> None:
+    script = (
+        "from lorelab.sweeps import fork_server as it; it.without_threads(); it.prepare_fork_server(); "
+        "raise SystemExit(it.fork_server() is None)"
+    )
+    clean = {key: value for key, value in os.environ.items() if key != fork_server.VARIABLE}
+    assert subprocess.run([sys.executable, "-c", script], check=False, env=clean).returncode == 0

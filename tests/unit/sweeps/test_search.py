@@ -410,13 +410,17 @@ def test_a_stack_is_claimed_whole_by_whoever_stacks(folder) -> None:
     search.stack([0, 3, 4])
     search.stack([1, 5])
     assert [trial.number for trial in search.claim(6, stacks=True)] == [0, 3, 4]
-    assert [trial.number for trial in search.claim(6)] == [1], "by one that does not"
+    assert [trial.number for trial in search.claim(6)] == [2], "one of no stack, by a process that does not stack"
+    assert [trial.number for trial in search.claim(6)] == [1], "for want of another"
     search.put_back(0)
     search.release(3)
     assert [trial.number for trial in search.claim(6, stacks=True)] == [3], "others of its stack are taken"
     assert [trial.number for trial in search.claim(6, 2, stacks=True)] == [5], "a stack is not filled up"
     assert [trial.number for trial in search.claim(6, stacks=True)] == [0], "what was put back is of no stack"
-    assert [trial.number for trial in search.claim(6, 2, stacks=True)] == [2]
+    assert not search.claim(6, 2, stacks=True)
+    finish(search, 0, 1.0)
+    search.stack([0, 1])
+    assert not search.claim(6, 2, stacks=True), "what has ended, or is worked on, stays as it is"
 
 
 def test_what_another_process_took_over_is_not_put_back(folder, dead) -> None:
