@@ -152,6 +152,7 @@ own.PRELOAD = ("torch", "sklearn.datasets", "mlflow.tracking")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["end()", "sys.stdout.flush(), os.kill(os.getpid(), signal.SIGKILL)"])
 def test_it_ends_with_the_process_that_has_it(tmp_path: Path, end: str) -> None:
     said = in_process(
@@ -213,6 +214,7 @@ def test_where_a_fork_would_not_do_there_is_none(tmp_path: Path, spoilt: str) ->
     assert said in (["None [] False"], [" [] False"]), "and nothing was imported for it"
 
 
+@pytest.mark.slow
 def test_beside_gpus_it_is_for_sweeps_on_cpus_alone(tmp_path: Path) -> None:
     said = in_process(tmp_path, """
 from pathlib import Path
@@ -223,6 +225,7 @@ end()
     assert said == ["None None True"]
 
 
+@pytest.mark.slow
 def test_one_that_was_killed_is_no_server(tmp_path: Path) -> None:
     said = in_process(tmp_path, """
 os.kill(prepared() and own._forked[0].pid, signal.SIGKILL)
@@ -235,6 +238,7 @@ end()
     assert said == ["None None"]
 
 
+@pytest.mark.slow
 def test_nothing_that_workers_need_starts_a_thread_when_it_is_imported() -> None:
     script = (
         "from lorelab.sweeps import fork_server as it; it.without_threads(); it.prepare_fork_server(); "
