@@ -12,7 +12,8 @@ RUN_SECONDS = 0.25
 """What a run costs beside its steps and evaluations, however it is trained (``benchmarks.sweep_overhead``)."""
 _WORTH, _WORTH_STACKING = 0.9, 0.8
 """Another way than one by one must promise to take less than this part of its time. A stack that promises little is
-bound by arithmetic and memory, which a few timed steps underrate: transformers with 0.89 took 1.4 times as long."""
+bound by arithmetic and memory, which a few timed steps underrate: transformers with 0.89 took 1.4 times what was
+expected of them one by one."""
 AT_RISK_SECONDS = 900.0
 """A stack keeps no checkpoints to go on from when it is interrupted: one that would take longer is not chosen."""
 
