@@ -35,12 +35,17 @@ RATES = "1e-4,3e-4,1e-3,3e-3,1e-2,3e-2,1e-1,3e-1"
 SEEDS, ALONE = ("0,1,2,3", "0,1,2,3") if ACCELERATOR == "cpu" else ("0,1,2,3,4,5,6,7", "0,1")
 RUNS, RUNS_ALONE = (8 * len(seeds.split(",")) for seeds in (SEEDS, ALONE))
 QUANTITY = "whole sweep" if RUNS == RUNS_ALONE else "whole sweep, for each run"
+WORKERS = 2 if ACCELERATOR == "cpu" else 4
+"""On a GPU they share it."""
 WAYS = {
     "one by one": ("hydra/launcher=local",),
     "two workers": ("hydra/launcher=local", "sweep.workers=2"),
     "stacked": ("hydra/launcher=stacked",),
-    "auto": ("hydra/launcher=auto", "sweep.workers=2"),
+    "auto": ("hydra/launcher=auto", f"sweep.workers={WORKERS}"),
 }
+if ACCELERATOR != "cpu":
+    del WAYS["two workers"]  # of runs that wait for one GPU, one by one
+    WAYS["stacked, four workers"] = ("hydra/launcher=stacked", f"sweep.workers={WORKERS}")
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "digits MLP": ("experiment=digits_mlp",),
     "California MLP": ("experiment=california_mlp", "trainer.max_epochs=3"),

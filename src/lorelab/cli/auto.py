@@ -109,7 +109,7 @@ class Chooser:
             self.say(f"auto: {runs} runs could not be timed: {(str(error) or repr(error)).splitlines()[0]}")
             return Choice(Way.PLAIN, {})
         choice, others = choose(measured, runs, self._workers), self._alike() > runs and len(members) > 1
-        apart = self._workers > 1 and self._ahead <= 1 and _apart(members[0], self._workers)
+        apart = self._workers > 1 and self._ahead <= 1 and _sharing(members[0], self._workers) == 1
         shared = share_out(choice, measured, runs, self._workers, self._alike() / runs) if others and apart else None
         return shared or choice
 
@@ -151,21 +151,23 @@ class Chooser:
         )
 
     def _spread(self, step: StackedStep, members: Sequence[Member], threads: int, size: int) -> float | None:
-        """Seconds of a step of a worker's stack; None where there are none: workers that share a GPU share its time."""
-        if self._workers == 1 or not _apart(members[0], self._workers):
+        """Seconds of a step of a worker's stack; None where there are none. Workers that share a GPU are taken to wait
+        for each other at every step."""
+        if self._workers == 1:
             return None
-        same = threads == torch.get_num_threads()
-        return (step if same else step_stacked(members, threads=threads)).of(size)
+        sharing = _sharing(members[0], self._workers)
+        same = sharing > 1 or threads == torch.get_num_threads()
+        return sharing * (step if same else step_stacked(members, threads=threads)).of(size)
 
 
 def _is_one(kind: Sequence[int]) -> bool:
     return len(kind) == 1
 
 
-def _apart(member: Member, workers: int) -> bool:
-    """Whether each worker has a device of its own, or part of the CPU."""
+def _sharing(member: Member, workers: int) -> int:
+    """How many of the ``workers`` share a GPU; 1 where each has one of its own, or part of the CPU."""
     gpus = gpus_for(member.settings.accelerator)
-    return not gpus or workers <= gpus
+    return -(-workers // gpus) if gpus else 1
 
 
 def _workers(job: Job) -> int:

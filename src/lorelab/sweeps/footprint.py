@@ -7,12 +7,13 @@ import math
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lorelab.heap import give_back
 from lorelab.training.no_trace import no_trace
 from lorelab.training.stacked import Member
 from lorelab.training.stacked_callbacks import joins
+from lorelab.training.stacked_forward import forward_of
 
 _COPIES = 6
 """Times a member's parameters are held, beside the optimiser's state: weights, gradients by tensor and in one piece,
@@ -48,10 +49,16 @@ def footprint(member: Member) -> int:
         optimizer.step()
         state = sum(_bytes(part) for each in optimizer.state.values() for part in _tensors(each))
         served = sum(_bytes(part) for part in batch)
-        weights, working = sum(map(_bytes, parameters)), sum(kept.values())
+        weights, working = sum(map(_bytes, parameters)), _unfolded(net) * sum(kept.values())
         examples = [getattr(each, "examples", len(batch.inputs)) for each in member.callbacks if joins(each)]
         beside = sum(weights + working * count // len(batch.inputs) for count in examples)
         return _COPIES * weights + state + _WORKING * working + served + beside
+
+
+def _unfolded(net: nn.Module) -> int:
+    """Times as much that is kept where a stack of convolutions is written out: patches, nine times each channel that
+    comes in, take about as much as what activations and pools keep of all that go out."""
+    return 2 if forward_of(net, None) and any(isinstance(part, nn.Conv2d) for part in net.modules()) else 1
 
 
 def budget(memory_gb: float | None, device: torch.device) -> int:

@@ -119,7 +119,7 @@ def _import_all() -> None:
     # Which code runs is read now, when it is loaded, and known to all that are forked.
     provenance.code_version()
     if _GPUS.exists():
-        provenance._git_state(ROOT)  # to ask for their names would open them, and what is forked could not any more
+        provenance.git_state(ROOT)  # to ask for their names would open them, and what is forked could not any more
     else:
         provenance.capture(ROOT)
 

@@ -167,12 +167,13 @@ def _crew(workers: int, gpus: int, loop: Loop, about: About, own: Sequence[str])
 
 def _of_stacks(launcher: str, workers: int, gpus: int, loop: Loop, mine: DictConfig) -> Iterator[str]:
     """What workers are told that claim one stack after the other, or one trial; or, where not all trials are there yet,
-    as many as make a batch for all of them. Workers without a GPU each share the memory."""
+    as many as make a batch for all of them. Workers share the memory, as far as they share a device."""
     if launcher != "local":
         known = bool(loop.plan.combinations) and loop.batch >= loop.plan.total
         yield f"sweep.batch={1 if known else max(2, -(-loop.batch // workers))}"
-        if not gpus:
-            yield f"hydra.launcher.memory_gb={budget(mine.memory_gb, torch.device('cpu')) / 1e9 / workers:.3f}"
+        if (sharing := -(-workers // max(1, gpus))) > 1:
+            device = torch.device("cuda" if gpus else "cpu")
+            yield f"hydra.launcher.memory_gb={budget(mine.memory_gb, device) / 1e9 / sharing:.3f}"
         elif mine.memory_gb:
             yield f"hydra.launcher.memory_gb={mine.memory_gb}"
 

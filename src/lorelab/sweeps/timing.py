@@ -174,7 +174,7 @@ def _stacked(members: Sequence[Member]) -> float:
         moments = [time.perf_counter()]
         for step, batches in zip(range(STEPS), _endless(loop), strict=False):
             batch, shared = loop.batches.joined(batches)
-            gradients = loop.net.gradients(loop.net.losses(loop.task, batch, shared=shared))
+            _, gradients = loop.gradient(batch, shared=shared)
             loop.optimizer.step(loop.net.flat, gradients, step)
             _wait(loop.net.device)
             moments.append(time.perf_counter())

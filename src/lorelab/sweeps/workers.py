@@ -138,6 +138,11 @@ def gpus_for(accelerator: str) -> int:
     return 0 if accelerator == "cpu" else torch.cuda.device_count()
 
 
+def processes_to_a_memory(processes: int, accelerator: str) -> int:
+    """How many of ``processes`` share the memory that runs on ``accelerator`` take: a GPU's, or the machine's."""
+    return -(-processes // max(1, gpus_for(accelerator)))
+
+
 def workers_for(wanted: int | None, gpus: int, gpu_share: float) -> int:
     """How many workers: as many as are wanted, else as many as the GPUs take at ``gpu_share`` each, else one."""
     return wanted or max(1, gpus * int(1 / gpu_share + 1e-9))

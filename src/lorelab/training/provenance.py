@@ -72,7 +72,7 @@ def capture(root: Path) -> Provenance:
     """The provenance of this process in the checkout at ``root``; threads and command are read anew each time."""
     import torch
 
-    commit, patch = _git_state(root)
+    commit, patch = git_state(root)
     return Provenance(
         commit=commit,
         patch=patch,
@@ -88,7 +88,8 @@ def capture(root: Path) -> Provenance:
 
 
 @functools.cache
-def _git_state(root: Path) -> tuple[str, str]:
+def git_state(root: Path) -> tuple[str, str]:
+    """The commit of the checkout at ``root`` and what differs from it, as a patch; both empty outside of one."""
     commit = _git(root, "rev-parse", "HEAD").strip()
     if not commit:
         return "", ""

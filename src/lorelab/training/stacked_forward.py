@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lorelab.nets.charmlp import CharMLP
+from lorelab.nets.convnet import ConvNet, Stage
 from lorelab.nets.heads import CosineHead, MLPHead, PrejudicedHead
 from lorelab.nets.mlp import MLP
 from lorelab.training.stacked_draws import Draws
@@ -29,9 +30,15 @@ class Forward(Protocol):
         ...
 
 
+UNFOLDED_ON = ("cuda",)
+"""Devices on which a stack of convolutions is written out; a CPU is faster with grouped ones, and fastest without."""
+
+
 def forward_of(net: nn.Module, draws: Draws | None) -> Forward | None:
     """The forward pass of ``net`` written out for all members, or None where there is none but ``vmap``'s own.
     ``draws``: of dropout masks; None in evaluation."""
+    if type(net) is ConvNet:
+        return _convolutional(net, draws) if next(net.parameters()).device.type in UNFOLDED_ON else None
     if type(net) is MLP:
         # Examples last: then the gradients of the weights come out as the weights lie in memory.
         linear = partial(_linear, examples_last=True)
@@ -56,6 +63,49 @@ def forward_of(net: nn.Module, draws: Draws | None) -> Forward | None:
         return x.unflatten(1, inputs.shape[1:]) if per_position else x
 
     return forward
+
+
+def _convolutional(net: ConvNet, draws: Draws | None) -> Forward | None:
+    linear = partial(_linear, examples_last=False)
+    hidden, head = linear("hidden"), _head(net.head, linear)
+    stages = [stage for stage in net.stages if isinstance(stage, Stage)]
+    if head is None:
+        return None
+
+    def forward(method: str, tensors: Tensors, inputs: Tensor) -> Tensor:
+        x = inputs.transpose(1, 2)  # (M, C, B, H, W): each channel in one piece, as products of patches come out
+        for place, stage in enumerate(stages):
+            x = _convolved(x, tensors[f"stages.{place}.conv.weight"], tensors[f"stages.{place}.conv.bias"])
+            if isinstance(stage.norm, nn.BatchNorm2d):
+                x = _normalised(x, stage.norm, tensors, f"stages.{place}.norm")
+            x = stage.activation(x)
+            x = F.max_pool2d(x.flatten(0, 1), 2).unflatten(0, x.shape[:2])
+        x = net.activation(hidden(tensors, x.transpose(1, 2).flatten(2)))
+        x = x if draws is None else draws.drop_all("dropout", x)
+        return x if method == "features" else head(tensors, x)
+
+    return forward
+
+
+def _convolved(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """``(M, C, B, H, W)`` and 3 × 3 filters ``(M, K, C, 3, 3)`` to ``(M, K, B, H, W)``, padded with zeros: a product of
+    filters and patches for each member."""
+    patches = F.pad(x, (1, 1, 1, 1)).unfold(-2, 3, 1).unfold(-2, 3, 1)  # (M, C, B, H, W, 3, 3)
+    patches = patches.permute(0, 1, 5, 6, 2, 3, 4).flatten(4).flatten(1, 3)  # (M, C * 9, B * H * W)
+    return torch.baddbmm(bias.unsqueeze(2), weight.flatten(2), patches).unflatten(2, x.shape[2:])
+
+
+def _normalised(x: Tensor, norm: nn.BatchNorm2d, tensors: Tensors, name: str) -> Tensor:
+    """All members' channels are taken for those of one net."""
+    mean, variance, scale, shift = (
+        tensors[f"{name}.{part}"].flatten() for part in ("running_mean", "running_var", "weight", "bias")
+    )
+    if norm.training:
+        tensors[f"{name}.num_batches_tracked"].add_(1)
+    out = F.batch_norm(
+        x.flatten(0, 1).unsqueeze(0), mean, variance, scale, shift, norm.training, norm.momentum or 0.0, norm.eps
+    )
+    return out.view_as(x)
 
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None, *, examples_last: bool) -> Tensor:

@@ -18,6 +18,7 @@ from lorelab.training.stacked_evaluation import scores
 from lorelab.training.stacked_net import StackedNet
 from lorelab.training.stacked_optimizer import StackedOptimizer, clip
 from lorelab.training.stacked_seat import Seat
+from lorelab.training.stacked_step import StackedStep
 from lorelab.training.stacked_task import StackedTask
 
 
@@ -37,6 +38,7 @@ class StackedLoop:
         self.net = StackedNet([learner.net for learner in learners], [seat.member.seed for seat in seats])
         self.task = StackedTask([learner.task for learner in learners], self.net.device)
         self.batches = StackedBatches([seat.member.data for seat in seats])
+        self.gradient = StackedStep(self.net, self.task, self.settings.accumulate_grad_batches)
         self.total, self.step, self.epoch = seats[0].member.total_steps, 0, 0
         self.optimizer = StackedOptimizer(
             [learner.make_optimizer(learner.net.parameters()) for learner in learners],
@@ -104,14 +106,13 @@ class StackedLoop:
 
     def _train_batch(self, batches: Sequence[Batch], *, steps: bool) -> None:
         batch, shared = self.batches.joined(batches)
-        losses = self.net.losses(self.task, batch, shared=shared)
-        self._losses.append(losses.detach())
+        losses, found = self.gradient(batch, shared=shared)
+        self._losses.append(losses)
         for seat in self.live:
             seat.trainer.batches += 1
         leaving: list[int] = []
         if len(self._losses) >= self.settings.log_every_n_steps:
             leaving = self._note_losses()
-        found = self.net.gradients(losses / self.settings.accumulate_grad_batches)
         self._gradients = found if self._gradients is None else self._gradients.add_(found)
         if steps:
             for each in self.together:
@@ -205,6 +206,7 @@ class StackedLoop:
             return
         self.net.keep(rows)
         self.task.keep(rows)
+        self.gradient.keep()
         self.batches.keep(rows)
         for each in self.together:
             each.keep(rows)

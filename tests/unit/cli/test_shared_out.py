@@ -1,7 +1,10 @@
 """How stacks are cut for workers."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from lorelab.cli import auto
 from lorelab.cli.stacked_jobs import Group, shared_out
 
 
@@ -35,3 +38,9 @@ def test_no_worker_of_four_is_left_without_work_for_the_size_of_stacks(sizes, ex
     numbers = iter(range(sum(sizes)))
     found = list(shared_out([Group([next(numbers) for _ in range(size)], 4) for size in sizes]))
     assert sorted(map(len, found)) == sorted(expected)
+
+
+@pytest.mark.parametrize(("gpus", "workers", "sharing"), [(0, 4, 1), (1, 4, 4), (2, 2, 1), (2, 3, 2)])
+def test_workers_share_gpus_as_far_as_there_are_more_of_them(monkeypatch, gpus, workers, sharing) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
+    assert auto._sharing(SimpleNamespace(settings=SimpleNamespace(accelerator="auto")), workers) == sharing

@@ -108,7 +108,7 @@ def test_where_nobody_serves_any_more_workers_import_by_themselves(
 
 def test_what_is_forked_knows_the_code_that_was_loaded(tmp_path: Path) -> None:
     code = RUN.replace(
-        "return 3", "from lorelab.training import provenance as p; print(p._git_state.cache_info()); return 3"
+        "return 3", "from lorelab.training import provenance as p; print(p.git_state.cache_info()); return 3"
     )
     (tmp_path / "own").mkdir()
     path = str(tmp_path / "own" / "socket")

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from lorelab.sweeps.workers import crew_size, gpus_for, share, workers_for
+from lorelab.sweeps.workers import crew_size, gpus_for, processes_to_a_memory, share, workers_for
 
 
 def test_each_gpu_gets_one_worker_and_more_where_they_share_it() -> None:
@@ -40,6 +40,12 @@ def test_workers_divide_the_cores_unless_threads_are_set() -> None:
     assert share(0, 3, 0, 8, {}) == {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
     assert share(1, 16, 0, 8, {})["OMP_NUM_THREADS"] == "1"
     assert share(0, 2, 0, 8, {"OMP_NUM_THREADS": "7"}) == {"MKL_NUM_THREADS": "4"}
+
+
+def test_processes_share_a_memory_as_far_as_they_share_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert [processes_to_a_memory(count, "auto") for count in (0, 1, 2, 3, 4)] == [0, 1, 1, 2, 2]
+    assert processes_to_a_memory(3, "cpu") == 3
 
 
 def test_a_crew_is_as_many_as_the_gpus_take_or_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from lorelab.training.provenance import _git_state, capture
+from lorelab.training.provenance import capture, git_state
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_a_clean_checkout_has_a_commit_and_no_patch(checkout: Path) -> None:
 def test_the_patch_restores_edits_and_new_files(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     (checkout / "known.py").write_text("x = 2\n")
     (checkout / "new.py").write_text("y = 3\n")
-    commit, patch = _git_state(checkout)
+    commit, patch = git_state(checkout)
     fresh = tmp_path_factory.mktemp("fresh") / "clone"
     subprocess.run(["git", "clone", "-q", str(checkout), str(fresh)], check=True)
     subprocess.run(["git", "-C", str(fresh), "checkout", "-q", commit], check=True)
@@ -70,10 +70,10 @@ def test_results_that_are_not_committed_are_no_change_of_the_code(checkout: Path
     (checkout / "dvc.lock").write_text("stages: {}\n")
     (checkout / "experiments" / "q5").mkdir(parents=True)
     (checkout / "experiments" / "q5" / "study.yaml").write_text("name: q5\n")
-    assert _git_state(checkout)[1] == ""
+    assert git_state(checkout)[1] == ""
     (checkout / "src_experiments.py").write_text("x = 1\n")
-    _git_state.cache_clear()
-    assert "src_experiments.py" in _git_state(checkout)[1]
+    git_state.cache_clear()
+    assert "src_experiments.py" in git_state(checkout)[1]
 
 
 def test_the_patch_does_not_hang_on_the_users_git_config(
@@ -98,8 +98,8 @@ def test_the_patch_does_not_hang_on_the_users_git_config(
     states = []
     for config in ("/dev/null", folder / "gitconfig"):
         monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
-        _git_state.cache_clear()
-        states.append(_git_state(checkout))
+        git_state.cache_clear()
+        states.append(git_state(checkout))
     assert states[0] == states[1]
     fresh = folder / "clone"
     subprocess.run(["git", "clone", "-q", str(checkout), str(fresh)], check=True)
@@ -108,4 +108,4 @@ def test_the_patch_does_not_hang_on_the_users_git_config(
 
 
 def test_outside_a_checkout_there_is_no_commit_and_no_error(tmp_path: Path) -> None:
-    assert _git_state(tmp_path / "nowhere") == ("", "")
+    assert git_state(tmp_path / "nowhere") == ("", "")

@@ -1,5 +1,6 @@
 """Forward passes written out for a whole stack: outputs, features, losses and gradients are those of each net alone."""
 
+import copy
 from functools import partial
 
 import pytest
@@ -15,6 +16,7 @@ from lorelab.records import Batch
 from lorelab.seeds import derive_seed
 from lorelab.tasks.classification import Classification
 from lorelab.tasks.language import LanguageModel
+from lorelab.training import stacked_forward
 from lorelab.training.stacked_net import StackedNet
 from lorelab.training.stacked_task import StackedTask
 
@@ -32,12 +34,20 @@ NETS = {
     "mlp": (IMAGES, Classification, partial(MLP, width=6, activation="tanh")),
     "mlp depth 0": (IMAGES, Classification, partial(MLP, depth=0)),
     "mlp dropout": (IMAGES, Classification, partial(MLP, width=6, dropout=0.3)),
+    "convnet": (IMAGES, Classification, partial(ConvNet, channels=(4, 5), width=6, activation="tanh")),
+    "convnet norm": (IMAGES, Classification, partial(ConvNet, channels=(4,), width=6, batch_norm=True)),
+    "convnet dropout": (IMAGES, Classification, partial(ConvNet, channels=(4,), width=6, dropout=0.3)),
     "charmlp": (TEXT, LanguageModel, partial(CharMLP, reach=3, embedding=4, width=6)),
     "charmlp deep": (TEXT, LanguageModel, partial(CharMLP, reach=2, embedding=3, width=6, depth=3, activation="gelu")),
     "charmlp reach 1": (TEXT, LanguageModel, partial(CharMLP, reach=1, embedding=4, width=6)),
     "charmlp beyond": (TEXT, LanguageModel, partial(CharMLP, reach=20, embedding=4, width=6)),
     "charmlp dropout": (TEXT, LanguageModel, partial(CharMLP, reach=3, embedding=4, width=6, dropout=0.3, depth=2)),
 }
+
+
+@pytest.fixture(autouse=True)
+def _as_on_a_gpu(monkeypatch) -> None:
+    monkeypatch.setattr(stacked_forward, "UNFOLDED_ON", ("cpu", "cuda"))
 
 
 def stack_of(net, head):
@@ -129,6 +139,16 @@ def test_those_who_stay_keep_their_own_temperature(head) -> None:
     close(of_all(stack, tasks, kept), alone(task, [nets[2], nets[0]], kept))
 
 
+def test_running_statistics_are_those_of_each_net_alone() -> None:
+    task, nets, stack, batch = stack_of("convnet norm", "linear")
+    own = [copy.deepcopy(net) for net in nets]
+    of_all(stack, StackedTask([task] * MEMBERS, torch.device("cpu")), batch)
+    alone(task, own, batch)
+    for net, other in zip(nets, own, strict=True):
+        close(dict(net.named_buffers()), dict(other.named_buffers()))
+        assert net.stages[0].norm.num_batches_tracked == 1
+
+
 class OwnHead(nn.Linear):
     """Computes as it likes."""
 
@@ -143,9 +163,14 @@ class OwnNet(CharMLP):
         lambda: MLP((4,), 3, OwnHead),
         lambda: CharMLP((8,), 5, OwnHead),
         lambda: OwnNet((8,), 5, nn.Linear),
-        lambda: ConvNet((1, 8, 8), 3, nn.Linear, channels=(4, 4), width=8),
+        lambda: ConvNet((1, 8, 8), 3, OwnHead, channels=(4, 4), width=8),
     ],
-    ids=["head of MLP", "head of CharMLP", "CharMLP", "ConvNet"],
+    ids=["head of MLP", "head of CharMLP", "CharMLP", "head of ConvNet"],
 )
 def test_what_is_not_known_is_left_to_vmap(net) -> None:
     assert StackedNet([net(), net()], [0, 1])._forward is None
+
+
+def test_a_cpu_leaves_convolutions_to_vmap(monkeypatch) -> None:
+    monkeypatch.undo()
+    assert stacked_forward.forward_of(ConvNet((1, 8, 8), 3, nn.Linear, channels=(4,), width=8), None) is None
