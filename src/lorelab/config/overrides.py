@@ -104,8 +104,9 @@ def survey(
         for place in places:  # as Hydra does
             loader.config_search_path.prepend("command-line", place, SearchPathQuery(provider="schema"))
         loader.repository.initialize_sources(loader.config_search_path)
-        groups = [o for o in parsed if is_group(o, loader)]
-        values = [o for o in parsed if not is_group(o, loader)]
+        groups, values = list[Override](), list[Override]()
+        for override in parsed:
+            (groups if is_group(override, loader) else values).append(override)
         meant: dict[str, str] = {}
         for override in groups:
             problems += check_options(override, loader, meant)

@@ -6,10 +6,24 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from lorelab.nets.activations import activation as build_activation
 from lorelab.nets.heads import HeadFactory
+
+
+class _Pool(nn.MaxPool2d):
+    """2x2 max-pool. Where no gradient is wanted, PyTorch's on a CPU still notes which value was the largest: maxima of
+    neighbours are the same in less than half the time."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, C, H, W)`` to ``(B, C, H // 2, W // 2)``."""
+        if torch.is_grad_enabled() or x.device.type != "cpu":
+            return super().forward(x)
+        height, width = x.shape[-2] // 2 * 2, x.shape[-1] // 2 * 2
+        rows = torch.maximum(x[..., 0:height:2, :], x[..., 1:height:2, :])
+        return torch.maximum(rows[..., 0:width:2], rows[..., 1:width:2])
 
 
 class Stage(nn.Module):
@@ -20,7 +34,7 @@ class Stage(nn.Module):
         self.conv = nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1)
         self.norm = nn.BatchNorm2d(out_channels) if batch_norm else nn.Identity()
         self.activation = build_activation(activation)
-        self.pool = nn.MaxPool2d(2)
+        self.pool = _Pool(2)
 
     def forward(self, x: Tensor) -> Tensor:
         """One stage; an odd height or width loses its last row or column in the pool."""

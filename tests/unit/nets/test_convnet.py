@@ -69,3 +69,16 @@ def test_stacked_nets_give_each_members_outputs_in_training(batch_norm):
 def test_images_and_values_that_do_not_fit_are_refused(kwargs, message):
     with pytest.raises(ValueError, match=message):
         convnet(**kwargs)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 9), (3, 2)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_pool_without_gradients_is_the_one_with_them(size, layout):
+    stage = convnet(shape=(1, 8, 8)).stages[0]
+    x = torch.randn(5, 2, *size).to(memory_format=layout)
+    x[0, 0, 0, 0], x[1, :] = torch.nan, 0.25
+    expected = stage.pool(x)
+    assert torch.equal(expected.isnan(), F.max_pool2d(x, 2).isnan())
+    with torch.no_grad():
+        torch.testing.assert_close(stage.pool(x), expected, rtol=0, atol=0, equal_nan=True)
+        assert stage.pool(x).is_contiguous(memory_format=layout)
