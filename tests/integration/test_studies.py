@@ -164,6 +164,30 @@ def test_in_the_store_a_study_is_a_run_above_its_sweeps_above_their_runs(planted
         assert planted.store.download(study.run_id, name, planted.work / "fetched").is_file()
 
 
+def test_of_several_studies_none_is_trained_if_one_of_them_is_wrong(place: Place) -> None:
+    sound = declare(place.work, "sound", {"good": GOOD, "worse": CRIPPLED}, 2, claim("superiority", "good", "worse"))
+    faulty = declare(
+        place.work, "faulty", {"good": GOOD, "worse": ["optimizer.lr=fast"]}, 2, claim("superiority", "good", "worse")
+    )
+    ended = place.run(sound, faulty, check=False)
+    assert ended.returncode == 2
+    assert "arm worse on digits: " in ended.stderr
+    assert "'fast'" in ended.stderr
+    assert not (place.work / "results").exists()
+    assert not place.trained()
+
+
+@pytest.mark.slow
+def test_several_studies_are_run_one_after_the_other(place: Place) -> None:
+    studies = [
+        declare(place.work, name, {"good": good, "worse": CRIPPLED}, 2, claim("superiority", "good", "worse"))
+        for name, good in (("one", GOOD), ("two", ["optimizer.lr=0.02"]))
+    ]
+    place.run(studies[0], studies[1], studies[0])
+    assert [len(place.table(name)) for name in ("one", "two")] == [4, 4]
+    assert len({run.name for run in place.trained() if run.status == "finished"}) >= 6, "worse is trained once"
+
+
 def test_run_again_nothing_is_trained_and_every_file_is_the_same(planted: Place) -> None:
     folder = planted.work / "results" / "planted"
     before = {path.name: path.read_bytes() for path in folder.iterdir()}

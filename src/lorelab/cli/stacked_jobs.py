@@ -20,6 +20,8 @@ from lorelab.training.stacked import Member
 
 ASKED = 8
 """Members that are ready when it is asked whether to stack their group at all."""
+_LAST = 16
+"""Members of the last stacks: fewer would make a step dearer for each (``benchmarks.sizes``)."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +35,18 @@ class Group:
 
 
 def shared_out(groups: Sequence[Group]) -> Iterator[list[int]]:
-    """The numbers of each stack: one group falls into as many as there are processes; of several, only those do that
-    would keep the others waiting, or leave a process without work."""
+    """The numbers of each stack: one group falls into as many as there are processes; of several, those do that would
+    keep the others waiting, or leave a process without work. Towards the end stacks become smaller, so that no process
+    waits long for the last one (guided self-scheduling, Polychronopoulos and Kuck 1987)."""
     sizes = [len(group.numbers) for group in groups]
     stacks = [max(1, -(-size // group.most)) for size, group in zip(sizes, groups, strict=True)]
     if groups:
         processes = groups[0].processes
         fair = sum(sizes) / processes / 2
         if len(groups) > 1:
-            stacks = [max(known, round(size / max(ASKED, fair))) for known, size in zip(stacks, sizes, strict=True)]
+            left = [sum(sizes[place:]) / processes / 2 for place in range(len(sizes))]
+            wanted = [max(ASKED, min(fair, max(_LAST, share))) for share in left]
+            stacks = [max(n, round(size / most)) for n, size, most in zip(stacks, sizes, wanted, strict=True)]
         while sum(stacks) < processes:
             largest = max(range(len(groups)), key=lambda place: sizes[place] / stacks[place])
             if sizes[largest] / stacks[largest] < 3:

@@ -13,7 +13,7 @@ EXPERIMENTS = ROOT / "experiments"
 COMMANDS = {
     "list": "the studies there are, and what they found",
     "plan": "what a study would train, what it would cost, and what it could detect; trains nothing",
-    "run": "tune, train on fresh seeds, decide; goes on where it stopped",
+    "run": "tune, train on fresh seeds, decide; goes on where it stopped; takes several names",
     "report": "render the pages again from runs.csv and verdict.json",
     "check": "recompute the verdicts from runs.csv and compare them with verdict.json",
     "reproduce": "train everything again and say, number by number, whether the reported result came out",
@@ -28,6 +28,9 @@ def main(argv: Sequence[str]) -> int:
         LorelabError: what was asked for is not there or cannot be done.
     """
     args = _parser().parse_intermixed_args(argv)
+    if args.command == "run":
+        args.more = [word for word in args.overrides if not _is_override(word)]
+        args.overrides = [word for word in args.overrides if _is_override(word)]
     return _commands()[args.command](args)
 
 
@@ -65,6 +68,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _is_override(word: str) -> bool:
+    return "=" in word or word.startswith("~")
+
+
 def scale_of(args: argparse.Namespace) -> tuple[str, tuple[str, ...]]:
     """The scale (laptop unless said otherwise), and the overrides that are for the runs.
 
@@ -73,7 +80,7 @@ def scale_of(args: argparse.Namespace) -> tuple[str, tuple[str, ...]]:
     """
     if args.name is None or "=" in args.name:
         raise LorelabError(f"study {args.command}: found no NAME; expected one of conf/study/, see lorelab study list")
-    if wrong := [word for word in args.overrides if "=" not in word and not word.startswith("~")]:
+    if wrong := [word for word in args.overrides if not _is_override(word)]:
         raise LorelabError(f"study {args.command}: found {' '.join(wrong)}; expected KEY=VALUE")
     named = [word.partition("=")[2] for word in args.overrides if word.startswith("scale=")]
     return (named or ["laptop"])[-1], tuple(word for word in args.overrides if not word.startswith("scale="))

@@ -6,14 +6,16 @@ import argparse
 import os
 import platform
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lorelab.cli import study_design
 from lorelab.cli.study import scale_of
+from lorelab.cli.study_design import Grounds
 from lorelab.cli.study_identities import proven
 from lorelab.cli.study_run import Runner, of_results, prepare_workers, store_of, train_all
-from lorelab.errors import LorelabError
+from lorelab.errors import ConfigError, LorelabError, Problem
 from lorelab.pages.marks import SIGNS
 from lorelab.pages.page import picture
 from lorelab.paths import ROOT
@@ -32,23 +34,52 @@ from lorelab.studies.table import Row, as_csv, read_rows
 from lorelab.studies.words import TONES, asked, effect, where_tasks_differ
 
 
+@dataclass(frozen=True)
+class _Ready:
+    """A study that was checked."""
+
+    study: Study
+    declared: str
+    grounds: Grounds
+    exact: Sequence[Proven]
+
+
 def run(args: argparse.Namespace) -> int:
-    """Tunes, trains on fresh seeds, decides; writes ``experiments/NAME/``."""
+    """Tunes, trains on fresh seeds, decides; writes ``experiments/NAME/``. Of several studies, all are checked before
+    the first is trained."""
+    scale, overrides = scale_of(args)
+    paths = [study_design.path_of(name) for name in dict.fromkeys((args.name, *args.more))]
+    studies = [(study_design.load(path, scale), path.read_text(encoding="utf-8")) for path in paths]
+    prepare_workers(overrides)
+    ready, problems = list[_Ready](), list[Problem]()
+    for each in studies:
+        try:
+            ready.append(_checked(*each, overrides, args.results))
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    for one in ready:
+        _run(one, overrides, args.results)
+    return 0
+
+
+def _checked(study: Study, declared: str, overrides: Sequence[str], results: Path) -> _Ready:
+    _spare_larger(results / study.name, study.scale)
+    grounds = study_design.check(study, overrides)
+    _ = grounds.fingerprints  # data that cannot be had are told of before anything is opened
+    return _Ready(study, declared, grounds, proven(study))  # that takes a second, and may be wrong
+
+
+def _run(ready: _Ready, overrides: Sequence[str], results: Path) -> None:
     import secrets
 
     from lorelab.cli.study_store import study_run
     from lorelab.training.interrupts import interruptible
 
-    scale, overrides = scale_of(args)
-    path = study_design.path_of(args.name)
-    study, declared = study_design.load(path, scale), path.read_text(encoding="utf-8")
-    prepare_workers(overrides)
-    grounds = study_design.check(study, overrides)
-    _ = grounds.fingerprints  # data that cannot be had are told of before anything is opened
+    study, declared, grounds, exact = ready.study, ready.declared, ready.grounds, ready.exact
     mark = secrets.token_hex(2) if "force=true" in overrides else ""
-    place = args.results / study.name
-    _spare_larger(place, scale)
-    exact = proven(study)  # before anything is trained: it takes a second, and may be wrong
+    place = results / study.name
     with interruptible(), study_run(study, grounds, declared, study.name) as parent:
         found = train_all(study, Runner(study.name, grounds, overrides, parent.run_id, mark))
         known = _facts(study, grounds, overrides)
@@ -60,9 +91,8 @@ def run(args: argparse.Namespace) -> int:
         folders.write_verdict(place, frozen)
         _render(study, frozen, found.rows, place)
         parent.decided(frozen, found.judged, sorted(file for file in place.iterdir() if file.is_file()))
-    _write_index(args.results)
+    _write_index(results)
     print_verdicts(study, found.judged, place, exact)
-    return 0
 
 
 def _spare_larger(place: Path, scale: str) -> None:

@@ -20,8 +20,8 @@ from lorelab.cli.stacked_jobs import Group, shared_out
         ([10, 10], 100, [10, 10]),
         ([32, 32], 100, [16, 16, 16, 16]),
         ([30, 10], 100, [10, 10, 10, 10]),
-        ([64] * 12, 100, [64] * 12),
-        ([64] * 12, 40, [32] * 24),
+        ([64] * 12, 100, [64] * 10 + [32, 32] + [16] * 4),
+        ([64] * 12, 40, [32] * 22 + [16] * 4),
     ],
 )
 def test_two_workers_are_about_equally_busy_with_stacks_as_large_as_can_be(sizes, most, expected) -> None:
