@@ -71,7 +71,7 @@ def _checked(study: Study, declared: str, overrides: Sequence[str], results: Pat
     return _Ready(study, declared, grounds, proven(study))  # that takes a second, and may be wrong
 
 
-def _run(ready: _Ready, overrides: Sequence[str], results: Path) -> None:
+def _run(ready: _Ready, overrides: tuple[str, ...], results: Path) -> None:
     import secrets
 
     from lorelab.cli.study_store import study_run
