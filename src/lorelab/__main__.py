@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import gc
 import importlib
 import os
 import re
@@ -102,6 +103,7 @@ def run() -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
+    gc.freeze()  # else Python looks once more for garbage among all that there is: seconds, after a long sweep
     sys.exit(status)
 
 
