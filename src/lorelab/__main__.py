@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import difflib
-import gc
 import importlib
 import os
 import re
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -96,15 +98,17 @@ def _run(name: str, rest: Sequence[str]) -> int:
 
 
 def run() -> None:
-    """The process ``lorelab``. One that was asked to end does so at once: Python's own end takes its time, and waits
-    for whatever thread still waits for a store."""
+    """The process ``lorelab``. It ends at once: Python's own end looks through all that there is, which takes seconds
+    after a long sweep. One that was asked to end by a signal does not wait for threads that still wait for a store."""
     status = main()
-    if status > 128:
+    if status <= 128:
+        if any(not each.daemon for each in threading.enumerate() if each is not threading.main_thread()):
+            sys.exit(status)
+        atexit._run_exitfuncs()
+    with contextlib.suppress(BrokenPipeError):
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(status)
-    gc.freeze()  # else Python looks once more for garbage among all that there is: seconds, after a long sweep
-    sys.exit(status)
+    os._exit(status)
 
 
 if __name__ == "__main__":
