@@ -1,5 +1,5 @@
 """Whole sweeps of 32 runs, eight learning rates by four seeds, four ways: one by one, by two workers, stacked, auto.
-On a GPU 64 runs, by eight seeds, against 16 one by one: what each run costs is compared then.
+On a GPU 64 runs, by eight seeds, against 16 one by one, and stacked by four workers: what each run costs is compared.
 
 Each is a ``lorelab train -m`` from its command line to its summary, in a store and a folder of its own: composing,
 checking, logging, checkpoints, evaluation and test included; and of the workers, their start: forked, as by a command

@@ -183,9 +183,19 @@ def test_several_studies_are_run_one_after_the_other(place: Place) -> None:
         declare(place.work, name, {"good": good, "worse": CRIPPLED}, 2, claim("superiority", "good", "worse"))
         for name, good in (("one", GOOD), ("two", ["optimizer.lr=0.02"]))
     ]
-    place.run(studies[0], studies[1], studies[0])
+    done = place.run(studies[0], studies[1], f"./{studies[0]}")
+    assert done.stdout.count("A study named one") == 1
     assert [len(place.table(name)) for name in ("one", "two")] == [4, 4]
-    assert len({run.name for run in place.trained() if run.status == "finished"}) >= 6, "worse is trained once"
+    assert len({row["run_id"] for name in ("one", "two") for row in place.table(name)}) == 6, "worse is trained once"
+
+
+def test_studies_whose_results_would_overwrite_each_other_are_refused(place: Place) -> None:
+    (place.work / "a").mkdir()
+    (place.work / "a" / "same.yaml").write_text("{}", encoding="utf-8")
+    (place.work / "same.yaml").write_text("{}", encoding="utf-8")
+    ended = place.run("same.yaml", "a/same.yaml", check=False)
+    assert ended.returncode == 2
+    assert "expected files of different names" in ended.stderr
 
 
 def test_run_again_nothing_is_trained_and_every_file_is_the_same(planted: Place) -> None:

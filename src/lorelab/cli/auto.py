@@ -126,7 +126,7 @@ class Chooser:
         alone = worker = step_alone(member)
         threads = max(1, (os.cpu_count() or 1) // self._workers)
         if self._workers > 1:
-            worker = step_alone(member, threads)
+            worker = _sharing(member, self._workers) * step_alone(member, threads)
         todo = work(member)
         stacked, spread, evaluation = None, None, todo.evaluation
         spread_size = max(2, -(-size // self._workers))

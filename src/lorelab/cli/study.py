@@ -56,7 +56,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("command", choices=list(COMMANDS), metavar="COMMAND")
-    parser.add_argument("name", nargs="?", metavar="NAME", help="conf/study/NAME.yaml, or a path to a YAML file")
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME", help="conf/study/NAME.yaml, or a path to a YAML file; of run, several"
+    )
     parser.add_argument(
         "overrides",
         nargs="*",

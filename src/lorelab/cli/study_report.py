@@ -48,7 +48,10 @@ def run(args: argparse.Namespace) -> int:
     """Tunes, trains on fresh seeds, decides; writes ``experiments/NAME/``. Of several studies, all are checked before
     the first is trained."""
     scale, overrides = scale_of(args)
-    paths = [study_design.path_of(name) for name in dict.fromkeys((args.name, *args.more))]
+    paths = list(dict.fromkeys(study_design.path_of(name).resolve() for name in (args.name, *args.more)))
+    if len({path.stem for path in paths}) < len(paths):
+        found = ", ".join(map(str, paths))
+        raise LorelabError(f"study run: found {found}; expected files of different names: results go by them")
     studies = [(study_design.load(path, scale), path.read_text(encoding="utf-8")) for path in paths]
     prepare_workers(overrides)
     ready, problems = list[_Ready](), list[Problem]()

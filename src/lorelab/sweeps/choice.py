@@ -37,7 +37,8 @@ class Measured:
     alone: float
     """One step of a run alone in this process."""
     worker: float
-    """The same with the threads that a worker has; ``alone`` where there are no workers."""
+    """The same with the threads that a worker has, and waiting for those with whom it shares a GPU; ``alone`` where
+    there are no workers."""
     stacked: float | None
     """One step of a whole stack; None where they cannot be stacked."""
     beside: float
@@ -45,7 +46,7 @@ class Measured:
     size: int = 1
     """Members of that stack."""
     spread: float | None = None
-    """One step of a stack that a worker trains, with the threads that it has; None where none is to."""
+    """One step of a stack that a worker trains, likewise; None where none is to."""
     spread_size: int = 1
     """Members of that one."""
     beside_stacked: float | None = None

@@ -26,8 +26,9 @@ _SHARE = 0.5
 
 def footprint(member: Member) -> int:
     """Bytes that ``member`` needs within a stack: its parameters as often as they are held, the state of its optimiser
-    and what its loss keeps for one batch. Measured in one step of a copy; leaves no trace. A callback that acts at
-    every step is taken to hold the parameters once more, and as much as a loss would keep of its ``examples``."""
+    and what its loss keeps for one batch, and patches where a stack writes convolutions out. Measured in one step of a
+    copy; leaves no trace. A callback that acts at every step is taken to hold the parameters once more, and as much as
+    a loss would keep of its ``examples``."""
     with no_trace():
         net, task = copy.deepcopy(member.learner.net).to(member.device).train(), copy.copy(member.learner.task)
         parameters = list(net.parameters())
@@ -42,23 +43,24 @@ def footprint(member: Member) -> int:
                 kept[storage.data_ptr()] = storage.nbytes()
             return part
 
+        patches: list[int] = []
+        unfolded = [each for each in net.modules() if isinstance(each, nn.Conv2d)] if forward_of(net, None) else []
+        hooks = [
+            each.register_forward_pre_hook(lambda _, given: patches.append(9 * _bytes(given[0]))) for each in unfolded
+        ]
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda part: part):
             loss = task.loss(net, batch)
+        for hook in hooks:
+            hook.remove()
         optimizer = member.learner.make_optimizer(parameters)
         loss.backward()
         optimizer.step()
         state = sum(_bytes(part) for each in optimizer.state.values() for part in _tensors(each))
         served = sum(_bytes(part) for part in batch)
-        weights, working = sum(map(_bytes, parameters)), _unfolded(net) * sum(kept.values())
+        weights, working = sum(map(_bytes, parameters)), sum(kept.values()) + sum(patches)
         examples = [getattr(each, "examples", len(batch.inputs)) for each in member.callbacks if joins(each)]
         beside = sum(weights + working * count // len(batch.inputs) for count in examples)
         return _COPIES * weights + state + _WORKING * working + served + beside
-
-
-def _unfolded(net: nn.Module) -> int:
-    """Times as much that is kept where a stack of convolutions is written out: patches, nine times each channel that
-    comes in, take about as much as what activations and pools keep of all that go out."""
-    return 2 if forward_of(net, None) and any(isinstance(part, nn.Conv2d) for part in net.modules()) else 1
 
 
 def budget(memory_gb: float | None, device: torch.device) -> int:

@@ -18,7 +18,7 @@ from lorelab.training.stacked_evaluation import scores
 from lorelab.training.stacked_net import StackedNet
 from lorelab.training.stacked_optimizer import StackedOptimizer, clip
 from lorelab.training.stacked_seat import Seat
-from lorelab.training.stacked_step import StackedStep
+from lorelab.training.stacked_step import RecordedStep
 from lorelab.training.stacked_task import StackedTask
 
 
@@ -38,7 +38,7 @@ class StackedLoop:
         self.net = StackedNet([learner.net for learner in learners], [seat.member.seed for seat in seats])
         self.task = StackedTask([learner.task for learner in learners], self.net.device)
         self.batches = StackedBatches([seat.member.data for seat in seats])
-        self.gradient = StackedStep(self.net, self.task, self.settings.accumulate_grad_batches)
+        self.gradient = RecordedStep(self.net, self.task, self.settings.accumulate_grad_batches)
         self.total, self.step, self.epoch = seats[0].member.total_steps, 0, 0
         self.optimizer = StackedOptimizer(
             [learner.make_optimizer(learner.net.parameters()) for learner in learners],

@@ -17,22 +17,23 @@ _STEPS_BEFORE = 3
 """Steps until one is recorded: the first pay for what is loaded lazily."""
 
 
-class StackedStep:
+class RecordedStep:
     """Computes what an optimiser step of all members needs, from ``batches`` of them one after the other."""
 
     def __init__(self, net: StackedNet, task: StackedTask, batches: int = 1) -> None:
         self.net, self.task, self.batches = net, task, batches
         self._seen, self._shape = 0, torch.Size()
         self._recorded: _Recorded | None = None
-        # A replayed kernel draws what it drew before; dropout draws from generators that are no part of a recording.
+        # Dropout draws from the members' own generators, which are no part of a recording.
         drops = any(map(any, net.draws.rates.values()))
         self._records = os.environ.get(VARIABLE) == "1" and net.device.type == "cuda" and not drops
 
     def __call__(self, batch: Batch, *, shared: bool) -> tuple[Tensor, Tensor]:
         """Losses ``(M,)`` of one of the batches and its part of the gradients ``(M, P)``, which the caller may change,
         and of a single batch holds no longer than until the next call. ``batch``: as ``StackedNet.losses`` takes it."""
-        self._shape = self._shape or batch.inputs.shape
-        if batch.inputs.shape != self._shape:  # the last of an epoch
+        if batch.inputs.numel() > self._shape.numel() * bool(self._shape):
+            self._seen, self._shape, self._recorded = 0, batch.inputs.shape, None
+        if batch.inputs.shape != self._shape:  # the last of an epoch is smaller
             return self.computed(batch, shared)
         self._seen += 1
         if self._records and self._recorded is None and self._seen > _STEPS_BEFORE:
@@ -58,7 +59,7 @@ class StackedStep:
 class _Recorded:
     """A CUDA graph of one step (Gray 2021, pytorch.org/blog/accelerating-pytorch-with-cuda-graphs)."""
 
-    def __init__(self, step: StackedStep, batch: Batch, shared: bool) -> None:
+    def __init__(self, step: RecordedStep, batch: Batch, shared: bool) -> None:
         self.batch = Batch(batch.inputs.clone(), batch.targets.clone())
         self.alone = step.batches == 1
         self.graph = torch.cuda.CUDAGraph()

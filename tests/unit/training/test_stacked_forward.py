@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 import torch
-from stacks import IMAGES, TEXT
+from stacks import CLASSIFY, IMAGES, TEXT, with_
 from torch import nn
 
 from lorelab.nets.charmlp import CharMLP
@@ -14,6 +14,7 @@ from lorelab.nets.heads import CosineHead, MLPHead, PrejudicedHead
 from lorelab.nets.mlp import MLP
 from lorelab.records import Batch
 from lorelab.seeds import derive_seed
+from lorelab.sweeps.footprint import footprint
 from lorelab.tasks.classification import Classification
 from lorelab.tasks.language import LanguageModel
 from lorelab.training import stacked_forward
@@ -107,7 +108,7 @@ def test_outputs_and_features_are_those_of_each_net_alone(net, head, method) -> 
     close(found, torch.stack([getattr(each, method)(inputs) for each, inputs in zip(nets, batch.inputs, strict=True)]))
 
 
-@pytest.mark.parametrize("net", ["mlp", "charmlp"])
+@pytest.mark.parametrize("net", ["mlp", "charmlp", "convnet"])
 @pytest.mark.parametrize("mapped", [False, True])
 def test_members_may_share_their_batch(net, mapped) -> None:
     task, nets, stack, batch = stack_of(net, "cosine")
@@ -141,12 +142,23 @@ def test_those_who_stay_keep_their_own_temperature(head) -> None:
 
 def test_running_statistics_are_those_of_each_net_alone() -> None:
     task, nets, stack, batch = stack_of("convnet norm", "linear")
+    evaluated = stacked_forward.forward_of(copy.deepcopy(nets[0]).eval(), None)("forward", stack.tensors, batch.inputs)
+    close(evaluated, torch.stack([net.eval()(inputs) for net, inputs in zip(nets, batch.inputs, strict=True)]))
+    assert not any(net.stages[0].norm.num_batches_tracked for net in nets)
     own = [copy.deepcopy(net) for net in nets]
     of_all(stack, StackedTask([task] * MEMBERS, torch.device("cpu")), batch)
     alone(task, own, batch)
     for net, other in zip(nets, own, strict=True):
         close(dict(net.named_buffers()), dict(other.named_buffers()))
         assert net.stages[0].norm.num_batches_tracked == 1
+
+
+def test_patches_count_in_the_memory_that_a_member_needs(monkeypatch) -> None:
+    net = partial(ConvNet, head=nn.Linear, channels=(4,), width=8)
+    member = with_(CLASSIFY, splits=IMAGES, net=net).member()
+    written_out = footprint(member)
+    monkeypatch.undo()
+    assert written_out - footprint(member) == 2 * 9 * 4 * 10 * 8 * 8  # of ten images of a single channel, and gradients
 
 
 class OwnHead(nn.Linear):

@@ -8,7 +8,7 @@ from stacks import CLASSIFY, DROPOUT_NET, with_
 from lorelab.records import Batch
 from lorelab.training import stacked_step
 from lorelab.training.stacked_net import StackedNet
-from lorelab.training.stacked_step import StackedStep
+from lorelab.training.stacked_step import RecordedStep
 from lorelab.training.stacked_task import StackedTask
 
 
@@ -38,7 +38,7 @@ def step_of(monkeypatch, recorded):
     members = [CLASSIFY.member(seed) for seed in range(2)]
     learners = [member.learner for member in members]
     net = StackedNet([each.net for each in learners], [0, 1])
-    step = StackedStep(net, StackedTask([each.task for each in learners], torch.device("cpu")))
+    step = RecordedStep(net, StackedTask([each.task for each in learners], torch.device("cpu")))
     batch = next(iter(members[0].data.train_dataloader()))
     return step, Batch(*(torch.stack([part, part]) for part in batch))
 
@@ -60,6 +60,7 @@ def test_one_step_is_recorded_and_replayed_until_the_stack_shrinks(monkeypatch) 
     step(Batch(batch.inputs[:, :3], batch.targets[:, :3]), shared=False)  # the last batch of an epoch
     assert step._recorded.replayed == 3
     step.keep()
+    step(Batch(batch.inputs[:, :3], batch.targets[:, :3]), shared=False)  # whoever left did so just before it
     for _ in range(3):
         step(batch, shared=False)
     assert Told.made == 1
@@ -80,7 +81,7 @@ def test_what_cannot_be_recorded_is_computed_and_not_tried_again(monkeypatch) ->
 def test_dropout_is_not_recorded(monkeypatch) -> None:
     monkeypatch.setenv(stacked_step.VARIABLE, "1")
     net = StackedNet([with_(CLASSIFY, net=DROPOUT_NET).member(seed).learner.net.cuda() for seed in range(2)], [0, 1])
-    assert not StackedStep(net, StackedTask([CLASSIFY.member().learner.task] * 2, net.device))._records
+    assert not RecordedStep(net, StackedTask([CLASSIFY.member().learner.task] * 2, net.device))._records
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
@@ -89,9 +90,11 @@ def test_a_replayed_step_is_the_computed_one(monkeypatch, batches) -> None:
     monkeypatch.setenv(stacked_step.VARIABLE, "1")
     members = [CLASSIFY.member(seed) for seed in range(2)]
     net = StackedNet([member.learner.net.cuda() for member in members], [0, 1])
-    step = StackedStep(net, StackedTask([member.learner.task for member in members], net.device), batches)
+    step = RecordedStep(net, StackedTask([member.learner.task for member in members], net.device), batches)
     whole = [Batch(*(part.cuda() for part in batch)) for batch in members[0].data.train_dataloader()]
     for batch in [each for each in whole if len(each.inputs) == len(whole[0].inputs)] * 6:
+        with torch.no_grad():
+            net.flat.add_(0.01)
         expected = step.computed(batch, True)
         torch.testing.assert_close(step(batch, shared=True), expected)
     assert step._recorded is not None
