@@ -37,15 +37,17 @@ RUNS, RUNS_ALONE = (8 * len(seeds.split(",")) for seeds in (SEEDS, ALONE))
 QUANTITY = "whole sweep" if RUNS == RUNS_ALONE else "whole sweep, for each run"
 WORKERS = 2 if ACCELERATOR == "cpu" else 4
 """On a GPU they share it."""
+_BY_WORKERS = {
+    "two workers": ("hydra/launcher=local", f"sweep.workers={WORKERS}"),
+    "stacked, four workers": ("hydra/launcher=stacked", f"sweep.workers={WORKERS}"),
+}
+_COMPARED = "two workers" if ACCELERATOR == "cpu" else "stacked, four workers"
 WAYS = {
     "one by one": ("hydra/launcher=local",),
-    "two workers": ("hydra/launcher=local", "sweep.workers=2"),
+    _COMPARED: _BY_WORKERS[_COMPARED],
     "stacked": ("hydra/launcher=stacked",),
     "auto": ("hydra/launcher=auto", f"sweep.workers={WORKERS}"),
 }
-if ACCELERATOR != "cpu":
-    del WAYS["two workers"]  # of runs that wait for one GPU, one by one
-    WAYS["stacked, four workers"] = ("hydra/launcher=stacked", f"sweep.workers={WORKERS}")
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "digits MLP": ("experiment=digits_mlp",),
     "California MLP": ("experiment=california_mlp", "trainer.max_epochs=3"),

@@ -15,7 +15,7 @@ from lorelab.config.stacking import kinds, why_not
 from lorelab.sweeps.choice import RUN_SECONDS, Choice, Measured, Way, choose, share_out
 from lorelab.sweeps.local import Composer, Job, composed
 from lorelab.sweeps.timing import StackedStep, crowding, evaluation_stacked, step_alone, step_stacked, work
-from lorelab.sweeps.workers import crew_size, gpus_for, is_worker, start_seconds
+from lorelab.sweeps.workers import crew_size, gpus_for, is_worker, processes_to_a_memory, start_seconds
 from lorelab.training.stacked import Member
 
 
@@ -167,7 +167,7 @@ def _is_one(kind: Sequence[int]) -> bool:
 def _sharing(member: Member, workers: int) -> int:
     """How many of the ``workers`` share a GPU; 1 where each has one of its own, or part of the CPU."""
     gpus = gpus_for(member.settings.accelerator)
-    return -(-workers // gpus) if gpus else 1
+    return processes_to_a_memory(workers, gpus) if gpus else 1
 
 
 def _workers(job: Job) -> int:

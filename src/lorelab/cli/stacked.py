@@ -23,7 +23,7 @@ from lorelab.records import RunRecord
 from lorelab.sweeps.footprint import budget, footprint, stack_size
 from lorelab.sweeps.local import Composer, Job, composed, run_here
 from lorelab.sweeps.search import Search
-from lorelab.sweeps.workers import is_worker, processes_to_a_memory
+from lorelab.sweeps.workers import gpus_for, is_worker, processes_to_a_memory
 from lorelab.training.stacked import Member, Unstackable, fit_stacked, why_not
 
 Pays = Callable[[Sequence[Member], int, int], int]
@@ -133,7 +133,7 @@ class Stacker:
         assert cfg is not None
         members = [each.member for each in ready]
         processes = _processes(cfg) if self.pays is None else self.pays(members, len(group), size)
-        each = fit // processes_to_a_memory(processes, cfg.trainer.accelerator) if processes else fit
+        each = fit // processes_to_a_memory(processes, gpus_for(cfg.trainer.accelerator)) if processes else fit
         if processes < 2 or each < 2:
             return processes > 0
         left = [job.number for job in group if job.returned.status is JobStatus.UNKNOWN]

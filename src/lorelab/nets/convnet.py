@@ -15,7 +15,7 @@ from lorelab.nets.heads import HeadFactory
 
 class _Pool(nn.MaxPool2d):
     """2x2 max-pool. Where no gradient is wanted, PyTorch's on a CPU still notes which value was the largest: maxima of
-    neighbours are the same in less than half the time."""
+    neighbours are the same in about half the time."""
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, H, W)`` to ``(B, C, H // 2, W // 2)``."""

@@ -30,7 +30,15 @@ from lorelab.sweeps.plan import Plan, make_plan
 from lorelab.sweeps.preset import write_preset
 from lorelab.sweeps.report import write_pages
 from lorelab.sweeps.summary import summary_of
-from lorelab.sweeps.workers import Crew, crew_size, follow_the_sweep, gpus_for, is_worker, workers_for
+from lorelab.sweeps.workers import (
+    Crew,
+    crew_size,
+    follow_the_sweep,
+    gpus_for,
+    is_worker,
+    processes_to_a_memory,
+    workers_for,
+)
 from lorelab.training.interrupts import Interrupted
 
 _LAUNCHER = "hydra_plugins.lorelab.launcher."
@@ -171,7 +179,7 @@ def _of_stacks(launcher: str, workers: int, gpus: int, loop: Loop, mine: DictCon
     if launcher != "local":
         known = bool(loop.plan.combinations) and loop.batch >= loop.plan.total
         yield f"sweep.batch={1 if known else max(2, -(-loop.batch // workers))}"
-        if (sharing := -(-workers // max(1, gpus))) > 1:
+        if (sharing := processes_to_a_memory(workers, gpus)) > 1:
             device = torch.device("cuda" if gpus else "cpu")
             yield f"hydra.launcher.memory_gb={budget(mine.memory_gb, device) / 1e9 / sharing:.3f}"
         elif mine.memory_gb:

@@ -138,9 +138,9 @@ def gpus_for(accelerator: str) -> int:
     return 0 if accelerator == "cpu" else torch.cuda.device_count()
 
 
-def processes_to_a_memory(processes: int, accelerator: str) -> int:
-    """How many of ``processes`` share the memory that runs on ``accelerator`` take: a GPU's, or the machine's."""
-    return -(-processes // max(1, gpus_for(accelerator)))
+def processes_to_a_memory(processes: int, gpus: int) -> int:
+    """How many of ``processes`` share the memory that their runs take: one of the ``gpus``', or the machine's."""
+    return -(-processes // max(1, gpus))
 
 
 def workers_for(wanted: int | None, gpus: int, gpu_share: float) -> int:

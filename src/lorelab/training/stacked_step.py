@@ -15,6 +15,8 @@ VARIABLE = "LORELAB_CUDA_GRAPHS"
 """Set to 1, steps on a GPU are recorded. Not by default: it has not run on one yet."""
 _STEPS_BEFORE = 3
 """Steps until one is recorded: the first pay for what is loaded lazily."""
+_NONE = torch.Size([0])
+"""Smaller than the shape of any batch."""
 
 
 class RecordedStep:
@@ -22,7 +24,7 @@ class RecordedStep:
 
     def __init__(self, net: StackedNet, task: StackedTask, batches: int = 1) -> None:
         self.net, self.task, self.batches = net, task, batches
-        self._seen, self._shape = 0, torch.Size()
+        self._seen, self._shape = 0, _NONE
         self._recorded: _Recorded | None = None
         # Dropout draws from the members' own generators, which are no part of a recording.
         drops = any(map(any, net.draws.rates.values()))
@@ -31,7 +33,7 @@ class RecordedStep:
     def __call__(self, batch: Batch, *, shared: bool) -> tuple[Tensor, Tensor]:
         """Losses ``(M,)`` of one of the batches and its part of the gradients ``(M, P)``, which the caller may change,
         and of a single batch holds no longer than until the next call. ``batch``: as ``StackedNet.losses`` takes it."""
-        if batch.inputs.numel() > self._shape.numel() * bool(self._shape):
+        if batch.inputs.numel() > self._shape.numel():
             self._seen, self._shape, self._recorded = 0, batch.inputs.shape, None
         if batch.inputs.shape != self._shape:  # the last of an epoch is smaller
             return self.computed(batch, shared)
@@ -47,7 +49,7 @@ class RecordedStep:
 
     def keep(self) -> None:
         """The stack has shrunk: its tensors lie elsewhere."""
-        self._seen, self._shape, self._recorded = 0, torch.Size(), None
+        self._seen, self._shape, self._recorded = 0, _NONE, None
 
     def _record(self, batch: Batch, shared: bool) -> None:
         try:

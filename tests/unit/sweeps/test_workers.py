@@ -42,10 +42,9 @@ def test_workers_divide_the_cores_unless_threads_are_set() -> None:
     assert share(0, 2, 0, 8, {"OMP_NUM_THREADS": "7"}) == {"MKL_NUM_THREADS": "4"}
 
 
-def test_processes_share_a_memory_as_far_as_they_share_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert [processes_to_a_memory(count, "auto") for count in (0, 1, 2, 3, 4)] == [0, 1, 1, 2, 2]
-    assert processes_to_a_memory(3, "cpu") == 3
+def test_processes_share_a_memory_as_far_as_they_share_a_device() -> None:
+    assert [processes_to_a_memory(count, gpus=2) for count in (0, 1, 2, 3, 4)] == [0, 1, 1, 2, 2]
+    assert processes_to_a_memory(3, gpus=0) == 3
 
 
 def test_a_crew_is_as_many_as_the_gpus_take_or_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
