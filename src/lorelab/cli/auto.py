@@ -126,7 +126,8 @@ class Chooser:
         alone = worker = step_alone(member)
         threads = max(1, (os.cpu_count() or 1) // self._workers)
         if self._workers > 1:
-            worker = _sharing(member, self._workers) * step_alone(member, threads)
+            own = member.settings.cpu_threads or torch.get_num_threads()
+            worker = _sharing(member, self._workers) * (alone if threads == own else step_alone(member, threads))
         todo = work(member)
         stacked, spread, evaluation = None, None, todo.evaluation
         spread_size = max(2, -(-size // self._workers))

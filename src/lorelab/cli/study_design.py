@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from lorelab.cli.study_identities import flaws
+from lorelab.config.composing import composing_once
 from lorelab.config.describe import resolved
 from lorelab.config.overrides import Composed, compose_all
 from lorelab.config.resolvers import register_resolvers
@@ -91,8 +93,8 @@ def check(study: Study, overrides: Sequence[str] = ()) -> Grounds:
     problems: list[Problem] = []
     found: list[Composed] = []
     own = [word for word in overrides if not word.startswith(("hydra/", "hydra.", "sweep."))]
-    for task in study.tasks.values():
-        for arm in study.arms.values():
+    with composing_once():
+        for task, arm in itertools.product(study.tasks.values(), study.arms.values()):
             space = [f"{key}={value}" for key, value in arm.search.space.items()] if arm.search else []
             place = f"study {study.name}, arm {arm.name} on {task.name}"
             asked = [*task.overrides, *arm.overrides, *space, *own]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence, Set
@@ -11,22 +10,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-from hydra import compose, initialize_config_dir
+from hydra import initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from lorelab.config.composing import base_config, copied, refused
 from lorelab.config.origin import Origin
 from lorelab.config.search_path import judge_primary, not_folders, problem
 from lorelab.config.spelling import check_key, check_options, is_group, parse_all, rendered, swept
 from lorelab.config.trust import ADVICE, targets_of
-from lorelab.errors import ConfigError, Problem, nearest
+from lorelab.errors import ConfigError, Problem
 from lorelab.paths import CONF
 
 _HYDRAS_OWN = ("hydra._internal.core_plugins.", "hydra.experimental.callbacks.", "hydra_plugins.")
@@ -137,7 +136,7 @@ def _look(
     problems: list[Problem],
 ) -> Iterator[Composed]:
     """The configs under one combination of group options. Those that do not exist are in ``meant``."""
-    base = _compose(config_name, list(filter(None, (meant.get(choice, choice) for choice in choices))))
+    base = base_config(config_name, list(filter(None, (meant.get(choice, choice) for choice in choices))))
     lost = {choice.lstrip("+").partition("=")[0] for choice in choices if meant.get(choice) == ""}
     unknown = frozenset().union(*(_BRINGS.get(group, {group.partition("/")[0]}) for group in lost))
     if not unknown <= {str(key) for key in base}:  # a preset: it may set anything
@@ -179,22 +178,6 @@ def _one_at_a_time(overrides: Sequence[Override]) -> Iterator[list[str]]:
             yield [*first[:index], rendered(override, value), *first[index + 1 :]]
 
 
-def _compose(config_name: str, overrides: Sequence[str]) -> DictConfig:
-    try:
-        return compose(config_name, overrides=list(overrides), return_hydra_config=True)
-    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
-        where = "overrides " + " ".join(overrides) if overrides else f"conf/{config_name}.yaml"
-        raise ConfigError([_refused(where, error)]) from error
-
-
-def _refused(where: str, error: Exception) -> Problem:
-    if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
-        group, _, option = error.missing_cfg_file.rpartition("/")
-        return Problem(where, f"{group}: {option}", f"an option of conf/{group}/", nearest(option, error.options))
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return Problem(where, " ".join(lines), "a config that Hydra can compose")
-
-
 def _untrusted(node: DictConfig) -> Iterator[Problem]:
     """What Hydra would build or set by itself before any of our code sees the config."""
     plain: Any = OmegaConf.to_container(node, resolve=False)
@@ -223,12 +206,12 @@ def _set(
     base: DictConfig, choices: Sequence[str], settings: Sequence[str], unknown: Set[str], problems: list[Problem]
 ) -> Composed:
     """``base`` with further values, by Hydra's own hand but without composing it anew (0.2 s each)."""
-    cfg, parser = copy.deepcopy(base), OverridesParser.create()
+    cfg, parser = copied(base), OverridesParser.create()
     for setting in settings:
         try:
             ConfigLoaderImpl._apply_overrides_to_config(parser.parse_overrides([setting]), cfg)
         except (HydraException, OmegaConfBaseException) as error:
-            problems.append(_refused(f"override {setting}", error))
+            problems.append(refused(f"override {setting}", error))
     problems += _untrusted(cfg.hydra)
     origin = Origin.of_hydra(cfg.hydra, [*choices, *settings])
     OmegaConf.set_readonly(cfg, False)

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterator, Sequence
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
@@ -33,7 +34,12 @@ def parse_all(overrides: Sequence[str], loader: ConfigLoaderImpl) -> tuple[list[
 
 def is_group(override: Override, loader: ConfigLoaderImpl) -> bool:
     """Whether it names a config group, so that its value is an option of it."""
-    return bool(loader.get_group_options(override.key_or_group))
+    return bool(options_of(override.key_or_group, loader))
+
+
+def options_of(group: str, loader: ConfigLoaderImpl) -> list[str]:
+    """The options of a group where the loader's sources are; Hydra's own way copies all of them first."""
+    return list(loader.repository.get_group_options(group, ObjectType.CONFIG))
 
 
 def swept(override: Override) -> list[str]:
@@ -48,7 +54,7 @@ def swept(override: Override) -> list[str]:
 def check_options(override: Override, loader: ConfigLoaderImpl, meant: dict[str, str]) -> Iterator[Problem]:
     """Options that do not exist; ``meant`` gets the choice with the nearest ones instead, "" where none is near."""
     group = override.key_or_group
-    options = loader.get_group_options(group)
+    options = options_of(group, loader)
     where = f"override {override.input_line}"
     if override.is_delete():
         return

@@ -29,7 +29,7 @@ from lorelab.training.stacked_loop import StackedLoop
 from lorelab.training.stacked_seat import Seat
 from lorelab.training.stacked_task import StackedTask
 
-STEPS, SECONDS = 12, 0.6
+STEPS, SECONDS = 12, 0.4
 """A measurement ends after so many steps, or so many seconds and three steps."""
 _LONG = 1.0
 """Seconds. An evaluation that takes longer is measured once. If a step of all that are given would, they are taken to

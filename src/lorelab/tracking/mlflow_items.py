@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import tempfile
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lorelab.tracking.delivery import Undelivered
@@ -14,83 +18,99 @@ from lorelab.tracking.mlflow_client import patiently
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
 MAX_TAG, MAX_METRICS = 8000, 1000
 """Characters of a tag's value and points per request that MLflow accepts."""
+_AT_ONCE: dict[type[Item], int] = {Text: 100, File: 1, Point: MAX_METRICS, Tags: 5, End: 1}
 _REFUSALS = frozenset({"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "INVALID_STATE"})
 """Answers of MLflow that will be the same next time."""
 
 
 @dataclass(frozen=True)
 class RunSink:
-    """Writes items to one run of MLflow; called on the writer's thread."""
+    """Writes items to one run of MLflow; called on the writer's thread. ``place``: the run's artifact URI, which is
+    asked for if it is not given."""
 
     client: MlflowClient
     run_id: str
+    place: str = ""
 
     def __call__(self, items: Sequence[Item]) -> Undelivered:
-        """Writes ``items`` in order. Once the store does not answer, the rest is not tried; a file that cannot be
-        stored (a full disk, a folder that may not be written) does not keep others from being stored."""
+        """Writes ``items``, in order but for what MLflow takes together. Once the store does not answer, the rest is
+        not tried; a file that cannot be stored (a full disk, a folder that may not be written) does not keep others
+        from being stored, nor does an item that MLflow refuses."""
         result = Undelivered()
         gone = False
-        for group in _requests(items):
+        groups = deque(_requests(items))
+        while groups:
+            group = groups.popleft()
             if gone:
                 result.away += group
                 continue
             try:
-                self._write(group, result.refused)
+                self._write(group)
             except Exception as error:
+                if _refused(error) and len(group) > 1:  # only what is refused shall be lost
+                    middle = len(group) // 2
+                    groups.extendleft((group[middle:], group[:middle]))
+                    continue
                 if _refused(error):
                     result.refused.append(f"{_what(group[0])}: {_first_line(error)}")
                     continue
                 result.away += group
                 result.reason = result.reason or _first_line(error)
                 gone = not (isinstance(error, OSError) and isinstance(group[0], File | Text)) or _is_network(error)
+        away = set(map(id, result.away))
+        result.away = [item for item in items if id(item) in away]  # as they came
         return result
 
-    def _write(self, group: Sequence[Item], refused: list[str]) -> None:
-        from mlflow.entities import RunTag
+    @cached_property
+    def _files(self) -> ArtifactRepository:
+        """Where the run's files are: the client would look the run up in the store to find out, for each run."""
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+        place = self.place or patiently(self.client.get_run, self.run_id).info.artifact_uri
+        return get_artifact_repository(place, tracking_uri=self.client.tracking_uri)
+
+    def _write(self, group: Sequence[Item]) -> None:
+        """Items of one kind, of which MLflow takes several at once."""
+        from mlflow.entities import Metric, RunTag
+
+        points = [Metric(each.name, each.value, each.millis, each.step) for each in group if isinstance(each, Point)]
+        tags = {key: value for each in group if isinstance(each, Tags) for key, value in each.tags.items()}
         item = group[0]
-        if isinstance(item, Point):
-            refused += self._write_points([point for point in group if isinstance(point, Point)])
-        elif isinstance(item, Tags):
-            tags = [RunTag(key, value) for key, value in clip(item.tags, MAX_TAG).items()]
-            patiently(self.client.log_batch, self.run_id, tags=tags, synchronous=True)
+        if points or tags:
+            clipped = [RunTag(key, value) for key, value in clip(tags, MAX_TAG).items()]
+            patiently(self.client.log_batch, self.run_id, metrics=points, tags=clipped, synchronous=True)
         elif isinstance(item, Text):
-            self.client.log_text(self.run_id, item.content, item.path)
+            self._write_texts([each for each in group if isinstance(each, Text)])
         elif isinstance(item, End):
             patiently(self.client.set_terminated, self.run_id, item.status, item.millis)
-        elif item.path.is_dir():
-            folder = "/".join(filter(None, [item.folder, item.path.name]))
-            self.client.log_artifacts(self.run_id, str(item.path), folder)
-        else:
-            self.client.log_artifact(self.run_id, str(item.path), item.folder or None)
+        elif isinstance(item, File) and item.path.is_dir():
+            self._files.log_artifacts(str(item.path), "/".join(filter(None, [item.folder, item.path.name])))
+        elif isinstance(item, File):
+            self._files.log_artifact(str(item.path), item.folder or None)
 
-    def _write_points(self, points: Sequence[Point]) -> list[str]:
-        """One request; if a point in it is refused, halves, so that only that point is lost."""
-        from mlflow.entities import Metric
-        from mlflow.exceptions import MlflowException
+    def _write_texts(self, texts: Sequence[Text]) -> None:
+        from mlflow.store.artifact.artifact_repo import verify_artifact_path
 
-        metrics = [Metric(point.name, point.value, point.millis, point.step) for point in points]
-        try:
-            patiently(self.client.log_batch, self.run_id, metrics=metrics, synchronous=True)
-        except MlflowException as error:
-            if error.error_code != "INVALID_PARAMETER_VALUE":
-                raise
-            if len(points) > 1:
-                middle = len(points) // 2
-                return self._write_points(points[:middle]) + self._write_points(points[middle:])
-            return [f"{_what(points[0])}: {_first_line(error)}"]
-        return []
+        with tempfile.TemporaryDirectory(prefix="lorelab-") as folder:
+            for text in texts:
+                verify_artifact_path(text.path)  # it stays within
+                path = Path(folder, text.path)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text.content, encoding="utf-8")
+            self._files.log_artifacts(folder)
 
 
 def _requests(items: Sequence[Item]) -> Iterator[list[Item]]:
-    """Neighbouring points together, as many as MLflow takes at once; everything else by itself."""
-    for is_points, run in groupby(items, key=lambda item: isinstance(item, Point)):
+    """What MLflow takes at once: of what is queued before the run's end, all texts, then files, points and tags."""
+    for _, run in groupby(items, key=lambda item: isinstance(item, End)):
         group = list(run)
-        size = MAX_METRICS if is_points else 1
-        yield from (group[first : first + size] for first in range(0, len(group), size))
+        for kind, most in _AT_ONCE.items():
+            mine = [item for item in group if isinstance(item, kind)]
+            yield from (mine[first : first + most] for first in range(0, len(mine), most))
 
 
 def _refused(error: Exception) -> bool:

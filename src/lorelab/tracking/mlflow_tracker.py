@@ -27,6 +27,7 @@ from lorelab.tracking.writer import BatchWriter
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 DRAIN_SECONDS = 120.0
 OFFLINE = "offline-"
@@ -60,7 +61,7 @@ class MLflowTracker:
         self._writer: BatchWriter[Item] | None = None
         self._delivery: Delivery | None = None
         self._beat: Beat | None = None
-        self._run_id = ""
+        self._run_id = self._place = ""
         self._last: dict[str, float] = {}
         self._stored: dict[str, int] = {}
         self._record: RunRecord | None = None
@@ -75,7 +76,7 @@ class MLflowTracker:
         sink: RunSink | Nowhere
         try:
             self._run_id = self._reopen(start) if start.resume else self.create(start)
-            sink = RunSink(self._open(), self._run_id)
+            sink = RunSink(self._open(), self._run_id, self._place)
         except StoreError as error:
             if self.if_unreachable == "fail" or start.resume:
                 raise
@@ -180,7 +181,7 @@ class MLflowTracker:
             close_dead_runs_at_times(client, self.uri, place)
             tags = clip(start_tags(start), MAX_TAG)
             run = patiently(client.create_run, place, tags=tags, run_name=start.name, start_time=began)
-            self.location = str(run.info.artifact_uri).removeprefix("file://")
+            self._stored_at(run)
             run_id = str(run.info.run_id)
             try:
                 write_facts(client, run_id, start)
@@ -208,10 +209,14 @@ class MLflowTracker:
             for tag in ("lorelab.reason", "lorelab.stacked", "lorelab.share_seconds"):  # of how it went before
                 if tag in run.data.tags:
                     client.delete_tag(run_id, tag)
-            self.location = str(run.info.artifact_uri).removeprefix("file://")
-            RunSink(client, run_id)._write([Tags(start_tags(start))], [])
+            self._stored_at(run)
+            RunSink(client, run_id)._write([Tags(start_tags(start))])
             patiently(client.update_run, run_id, "RUNNING")
         return run_id
+
+    def _stored_at(self, run: Run) -> None:
+        self._place = str(run.info.artifact_uri)
+        self.location = self._place.removeprefix("file://")
 
     def _open(self) -> MlflowClient:
         self._client = self._client or connect(self.uri)

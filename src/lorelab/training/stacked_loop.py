@@ -40,12 +40,7 @@ class StackedLoop:
         self.batches = StackedBatches([seat.member.data for seat in seats])
         self.gradient = RecordedStep(self.net, self.task, self.settings.accumulate_grad_batches)
         self.total, self.step, self.epoch = seats[0].member.total_steps, 0, 0
-        self.optimizer = StackedOptimizer(
-            [learner.make_optimizer(learner.net.parameters()) for learner in learners],
-            [learner.schedule for learner in learners],
-            self.total,
-            self.net.flat,
-        )
+        self.optimizer = self._made_optimizer()
         callbacks, data = [seat.trainer.callbacks for seat in seats], [seat.member.data for seat in seats]
         self.together = together(callbacks, self.net, data)
         limits = [seat.member.settings.gradient_clip_val for seat in seats]
@@ -57,12 +52,21 @@ class StackedLoop:
     def run(self) -> None:
         """From the first step to the last member's end."""
         self._clock = time.perf_counter()
+        self._each(Seat.prepare)
+        if not self.live:
+            return
+        self.optimizer = self._made_optimizer()  # callbacks may have changed what it is made from
         for each in self.together:
             each.begin()
         self._each(Seat.begin)
         while self.live:
             self._train_epoch()
             self.epoch += 1
+
+    def _made_optimizer(self) -> StackedOptimizer:
+        learners = [seat.learner for seat in self.live]
+        made = [learner.make_optimizer(learner.net.parameters()) for learner in learners]
+        return StackedOptimizer(made, [learner.schedule for learner in learners], self.total, self.net.flat)
 
     def charge(self, seats: Sequence[Seat]) -> None:
         """Shares the time since the last call equally among ``seats``."""

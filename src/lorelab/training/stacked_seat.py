@@ -18,6 +18,7 @@ from torch import Tensor
 from lorelab.data.loading import DataModule
 from lorelab.records import RunRecord, RunStart, RunStatus
 from lorelab.tracking.protocol import Tracker
+from lorelab.training.fit import Preparing
 from lorelab.training.interrupts import Signals
 from lorelab.training.learner import Learner
 from lorelab.training.opened import OpenRun
@@ -104,10 +105,18 @@ class Seat:
         """Its net is a view of the stack's memory."""
         return self.member.learner
 
-    def begin(self) -> None:
-        """Before the first epoch."""
+    def prepare(self) -> None:
+        """Before the optimiser is made. From here on the run's time counts."""
         assert self.run is not None
         self.run.begin()
+        self.learner.train()  # as a run alone has it then: what tries training out is to draw dropout
+        for callback in self.trainer.callbacks:
+            if isinstance(callback, Preparing):
+                callback.prepare(self.learner, self.member.data, self.member.settings, self.member.seed)
+        self.learner.eval()
+
+    def begin(self) -> None:
+        """Before the first epoch."""
         for callback in self.trainer.callbacks:
             callback.setup(self.trainer, self.learner, "fit")
         self._tell("on_fit_start")

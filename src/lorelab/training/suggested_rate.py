@@ -23,6 +23,8 @@ class SuggestedRate(Callback):
         ValueError: an option is out of range.
     """
 
+    stackable = True
+
     def __init__(self, start: float = 1e-6, end: float = 10.0, steps: int = 200) -> None:
         self.options = RangeOptions(start=start, end=end, steps=steps)
 

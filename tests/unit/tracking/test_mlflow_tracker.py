@@ -8,11 +8,17 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import requests
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.store.artifact import artifact_repo
 
 from lorelab.errors import StoreError
 from lorelab.records import DatasetRecord, RunRecord, RunStart, RunStatus
+from lorelab.tracking.items import Point, Tags, Text
 from lorelab.tracking.mlflow_client import connect
+from lorelab.tracking.mlflow_items import RunSink
 from lorelab.tracking.mlflow_store import MLflowStore
 from lorelab.tracking.mlflow_tracker import MLflowTracker
 
@@ -167,6 +173,55 @@ def test_one_refused_point_is_reported_and_the_rest_is_kept(tracker: MLflowTrack
     assert len(store.history(run_id, "fine")) == 39
     assert store.get(run_id).status == "finished"
     tracker.finish(ended(run_id))  # safe, and says nothing a second time
+
+
+def test_what_mlflow_takes_together_is_written_together_and_in_the_end_as_in_order(
+    tracker: MLflowTracker, store: MLflowStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run's texts, tags and points before its end each take one request; the later of two of one name stands."""
+    run_id, asked = tracker.start(begin()), list[str]()
+    log_batch = MlflowClient.log_batch
+    monkeypatch.setattr(
+        MlflowClient, "log_batch", lambda self, run, **what: (asked.extend(what), log_batch(self, run, **what))[1]
+    )
+    items = [Text("old", "a/b.txt"), Tags({"t": "old", "u": "1"}), Point("x", 1.0, 1, 1), Text("new", "a/b.txt")]
+    items += [Text("c", "c.txt"), Point("x", 2.0, 2, 2), Tags({"t": "new"})]
+    assert not RunSink(connect(tracker.uri), run_id)(items).away
+    assert [name for name in asked if name != "synchronous"] == ["metrics", "tags", "metrics", "tags"]
+    run = store.get(run_id)
+    assert (run.tags["t"], run.tags["u"]) == ("new", "1")
+    assert store.history(run_id, "x") == [(1, 1.0), (2, 2.0)]
+    place = Path(tracker.location)
+    assert ((place / "a/b.txt").read_text(), (place / "c.txt").read_text()) == ("new", "c")
+    tracker.finish(ended(run_id))
+
+
+def test_what_waits_keeps_its_order(tracker: MLflowTracker, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise requests.ConnectionError("no route")
+
+    run_id = tracker.start(begin())
+    items = [Tags({"t": "1"}), Point("x", 1.0, 1, 1), Text("a", "a.txt"), Point("x", 2.0, 2, 2), Tags({"t": "1"})]
+    with monkeypatch.context() as patched:
+        patched.setattr(MlflowClient, "log_batch", away)
+        result = RunSink(connect(tracker.uri), run_id)(items)
+    assert result.away == [item for item in items if not isinstance(item, Text)]
+    assert result.reason == "no route"
+    tracker.finish(ended(run_id))
+
+
+def test_one_refused_text_does_not_take_others_with_it(tracker: MLflowTracker, monkeypatch: pytest.MonkeyPatch) -> None:
+    def choosy(path: str) -> None:
+        if "bad" in path:
+            raise MlflowException("not this one", INVALID_PARAMETER_VALUE)
+
+    monkeypatch.setattr(artifact_repo, "verify_artifact_path", choosy)
+    run_id = tracker.start(begin())
+    result = RunSink(connect(tracker.uri), run_id)([Text(name, f"{name}.txt") for name in ("one", "bad", "two")])
+    assert result.refused == ["bad.txt: not this one"]
+    assert not result.away
+    assert {"one.txt", "two.txt"} <= {path.name for path in Path(tracker.location).iterdir()}
+    tracker.finish(ended(run_id))
 
 
 def test_a_missing_artifact_is_reported_after_the_run_is_closed(

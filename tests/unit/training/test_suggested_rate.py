@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from stacks import CLASSIFY, DROPOUT_NET, QUIET, agree, alone, both, with_
 
 from lorelab.data.builtin import digits
 from lorelab.data.loading import DataModule
@@ -15,6 +16,7 @@ from lorelab.training.lr_range import RangeOptions, at_rate, lr_range
 from lorelab.training.progress import ProgressLine
 from lorelab.training.schedules import Cosine
 from lorelab.training.settings import TrainerSettings
+from lorelab.training.stacked import fit_stacked
 from lorelab.training.suggested_rate import SuggestedRate
 
 SETTINGS = TrainerSettings(max_epochs=2, accelerator="cpu", log_every_n_steps=1)
@@ -72,3 +74,26 @@ def test_a_rate_is_that_of_all_groups() -> None:
 def test_an_option_out_of_range_is_refused() -> None:
     with pytest.raises(ValueError, match="steps is 3"):
         SuggestedRate(steps=3)
+
+
+@pytest.mark.parametrize("form", [{}, {"net": DROPOUT_NET, "schedule": Cosine()}], ids=["plain", "dropout, cosine"])
+def test_members_of_a_stack_train_each_at_its_own_suggestion(form) -> None:
+    case = with_(CLASSIFY, callbacks=lambda: [SuggestedRate(steps=60)], **form)
+    pairs = both(case, [{"seed": 0}, {"seed": 1, "lr": 0.5}, {"seed": 2}])
+    rates = [[member.tracker.history("lr_range/rate") for member in pair] for pair in pairs]
+    assert all(alone == stacked for alone, stacked in rates)
+    assert len({stacked[0][1] for _, stacked in rates}) > 1, "each has its own"
+    assert all("lr_range.png" in stacked.tracker.files for _, stacked in pairs)
+
+
+class Fails(SuggestedRate):
+    def prepare(self, learner, data, settings, seed) -> None:
+        raise RuntimeError("no rate today")
+
+
+def test_a_member_that_cannot_be_prepared_leaves_the_others_alone() -> None:
+    members = [CLASSIFY.member(seed=0), with_(CLASSIFY, callbacks=lambda: [Fails()]).member(seed=1)]
+    found = fit_stacked(members, QUIET)
+    assert [record.status for record in found] == ["finished", "failed"]
+    assert "no rate today" in found[1].error
+    agree(again := CLASSIFY.member(seed=0), members[0], alone(again), found[0])
