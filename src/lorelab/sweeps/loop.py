@@ -24,7 +24,7 @@ from lorelab.sweeps.search import Search
 from lorelab.sweeps.trials import ENDED, Outcome, Trial, TrialStatus
 from lorelab.sweeps.workers import is_worker
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 0.2
 
 
 class Loop:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 
 import torch
 from torch import Tensor
@@ -54,8 +55,10 @@ class RecordedStep:
     def _record(self, batch: Batch, shared: bool) -> None:
         try:
             self._recorded = _Recorded(self, batch, shared)
-        except RuntimeError:  # whatever cannot be recorded: it waits for the GPU, say
+        except RuntimeError as error:  # whatever cannot be recorded: it waits for the GPU, say
             self._records = False
+            reason = next(iter(str(error).splitlines()), "no reason given")
+            warnings.warn(f"{VARIABLE}=1: the steps of this stack are not recorded: {reason}", stacklevel=2)
 
 
 class _Recorded:

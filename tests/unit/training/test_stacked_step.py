@@ -68,12 +68,13 @@ def test_one_step_is_recorded_and_replayed_until_the_stack_shrinks(monkeypatch) 
     assert Told.made == 2
 
 
-def test_what_cannot_be_recorded_is_computed_and_not_tried_again(monkeypatch) -> None:
+def test_what_cannot_be_recorded_is_said_once_computed_and_not_tried_again(monkeypatch) -> None:
     step, batch = step_of(monkeypatch, Refused)
     step._records = True
-    for _ in range(6):
-        losses, gradients = step(batch, shared=False)
-    assert Refused.made == 1
+    with pytest.warns(UserWarning, match="not recorded: operation not permitted") as told:
+        for _ in range(6):
+            losses, gradients = step(batch, shared=False)
+    assert (Refused.made, len(told)) == (1, 1)
     torch.testing.assert_close((losses, gradients), step.computed(batch, False))
 
 
