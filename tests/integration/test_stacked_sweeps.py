@@ -100,8 +100,9 @@ def test_a_stacked_grid_leaves_the_runs_of_one_by_one_and_each_way_spares_what_t
     assert parents == {MLflowStore(store_uri).runs(filters={"kind": "sweep"})[0].run_id}
     assert not list((tmp_path / "outputs" / "checkpoints").iterdir()), "nothing is kept to go on with"
 
-    sweep(*grid, "sweep.name=again", "hydra/launcher=local")
-    sweep(*grid, "sweep.name=again", STACKED, store=other, outputs="third")
+    spared = f"{len(stacked)} of {len(stacked)} runs had been trained before"
+    assert spared in sweep(*grid, "sweep.name=again", "hydra/launcher=local").stdout
+    assert spared in sweep(*grid, "sweep.name=again", STACKED, store=other, outputs="third").stdout
     for uri, before in ((store_uri, stacked), (other, alone)):
         assert {run.run_id for run in MLflowStore(uri).runs()} == {run.run_id for run in before.values()}
     assert [trial.runs[0].run_id for trial in trials(tmp_path, "third")] == [run.run_id for run in alone.values()]
@@ -284,6 +285,22 @@ def test_memory_decides_how_many_are_trained_at_once(sweep, store_uri: str) -> N
     assert sizes == {"2"}
 
 
+@pytest.mark.slow
+def test_a_preset_at_its_own_rate_scores_stacked_what_it_scores_alone(
+    command_line, work: Path, store_uri: str, tmp_path: Path
+) -> None:
+    other = f"sqlite:///{tmp_path}/other.db"
+    preset = ("train", "-m", "experiment=digits_mlp", "trainer.threads=1", "seed=0,1,2,3,4,5,6,7")
+    for uri, launcher in ((store_uri, STACKED), (other, "hydra/launcher=local")):
+        command_line(work, uri)(*preset, launcher, f"paths.outputs={tmp_path / launcher[-5:]}")
+    stacked, alone = ({run.params["seed"]: run for run in MLflowStore(uri).runs()} for uri in (store_uri, other))
+    assert {run.tags.get("lorelab.stacked") for run in stacked.values()} == {"8"}
+    for seed, run in alone.items():
+        apart = abs(stacked[seed].metrics["test/accuracy"] - run.metrics["test/accuracy"])
+        assert apart <= 1 / 270 + 1e-6, "one of the examples"
+        assert stacked[seed].metrics["test/loss"] == pytest.approx(run.metrics["test/loss"], rel=1e-3)
+
+
 def test_a_stack_says_what_it_does_and_why_not(sweep) -> None:
     stacked = ("optimizer.lr=0.01,0.02", "hydra/launcher=stacked", "tracker=none")
     assert "lorelab train: 2 of 2 runs trained as one" in sweep(UNTESTED, *stacked).stderr
@@ -293,7 +310,7 @@ def test_a_stack_says_what_it_does_and_why_not(sweep) -> None:
     assert "2 of 2 runs alone, not stacked: each needs some " in narrow
     assert "a stack may take 1e-05 GB (hydra.launcher.memory_gb)" in narrow
     widths = sweep(UNTESTED, "model.width=8,9", *stacked[1:]).stderr
-    assert "2 of 2 runs alone, not stacked: no other differs from it in numbers alone" in widths
+    assert "2 of 2 runs alone, not stacked: model.width differs, which the runs of a stack have in common" in widths
 
 
 AUTO = "hydra/launcher=auto"

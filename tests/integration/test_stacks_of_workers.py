@@ -114,6 +114,7 @@ def test_a_stack_whose_worker_is_killed_is_trained_again(server: Server, tmp_pat
         process.wait(30)
         process = sweep.start()
     assert process.wait(120) == 0, sweep.output.read_text()
+    assert ("another takes its place" in sweep.output.read_text()) == (target == "worker")
     assert sweep.problems() == []
     assert any("lorelab.stacked" in run.tags for run in MLflowStore(sweep.uri).runs())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from omegaconf import DictConfig
 
@@ -42,12 +42,16 @@ def launch(
         LorelabError: the config, the data or the store is at fault.
     """
     from lorelab.records import RunRecord
+
+    ready = prepare(cfg, origin, sweep=sweep, resume=resume, tags=tags, force=force, reporter=reporter)
+    return ready if isinstance(ready, RunRecord) else trained(ready, cfg.progress)
+
+
+def trained(ready: Member, progress: Literal["auto", "plain", "quiet"]) -> RunRecord:
+    """The record of what ``prepare`` made ready, trained alone."""
     from lorelab.training.fit import fit
     from lorelab.training.progress import ProgressLine
 
-    ready = prepare(cfg, origin, sweep=sweep, resume=resume, tags=tags, force=force, reporter=reporter)
-    if isinstance(ready, RunRecord):
-        return ready
     return fit(
         ready.learner,
         ready.data,
@@ -56,7 +60,7 @@ def launch(
         start=ready.start,
         seed=ready.seed,
         callbacks=ready.callbacks,
-        progress=ProgressLine(cfg.progress),
+        progress=ProgressLine(progress),
         config=ready.config,
         checkpoints=ready.checkpoints,
         begun=ready.begun,

@@ -17,7 +17,7 @@ from lorelab.cli.stacked_jobs import ASKED, Ends, Group, Ready, shared_out
 from lorelab.cli.train import settle
 from lorelab.cli.trial import TrialJob
 from lorelab.config.describe import resolved
-from lorelab.config.stacking import groups
+from lorelab.config.stacking import apart, groups
 from lorelab.config.stacking import why_not as unfit
 from lorelab.records import RunRecord
 from lorelab.sweeps.footprint import budget, footprint, stack_size
@@ -88,7 +88,9 @@ class Stacker:
                 self._train(group, alone)
                 self._say_alone(alone, len(group))
             else:
-                single[unfit([configs[group[0].number]]) or "no other differs from it in numbers alone"] += 1
+                own = configs[group[0].number]
+                others = [config for config in configs.values() if config is not own]
+                single[unfit([own]) or apart(own, others)] += 1
         if len(jobs) > 1:
             self._say_alone(single, len(jobs))
 

@@ -77,6 +77,8 @@ class TrialJob:
         pruner = self.settings.pruner if self.settings else None
         self.before: StoredRun | None = None
         """The interrupted run that ``prepared`` goes on with."""
+        self._spared = False
+        """Whether what ``prepared`` found had finished before the trial began."""
         self.search = search or Search.of(sweep, self.about, confirming=self.confirms is not None, pruner=pruner)
 
     @property
@@ -134,7 +136,9 @@ class TrialJob:
             with contextlib.suppress(LorelabError):  # as in ``_trained``
                 again, self.before = prepare_again(before, reporter=reporter), before
                 return again
-        return prepare(self.cfg, self.origin, sweep=self.about.name, tags=tags, reporter=reporter)
+        ready = prepare(self.cfg, self.origin, sweep=self.about.name, tags=tags, reporter=reporter)
+        self._spared = isinstance(ready, RunRecord)
+        return ready
 
     def interrupted(self) -> StoredRun | None:
         """The (first) run that an earlier attempt began, as it is now."""
@@ -146,7 +150,7 @@ class TrialJob:
             error = record.error or "a run failed without saying why"
             outcome = self.failed(error, error)
         else:
-            self.search.note(self.number, _noted(record, self.cfg.seed))
+            self.search.note(self.number, _noted(record, self.cfg.seed, self._spared))
             outcome = self.run()
         self.search.tell(self.number, outcome)
         return outcome.value
@@ -164,7 +168,7 @@ class TrialJob:
         return score is not None and self.search.report(self.number, score, len(done))
 
     def _trained(self, seed: int, *, alone: bool) -> TrialRun:
-        from lorelab.cli.launch import launch
+        from lorelab.cli.launch import prepare, trained
         from lorelab.cli.resume import go_on
         from lorelab.tracking.mlflow_store import record_of
 
@@ -173,6 +177,7 @@ class TrialJob:
         reporter, tags = self._reporter(alone=alone), self._tags()
         before = self._interrupted(seed, tags)
         record: RunRecord | None = None
+        spared = False
         if before is not None and before.status in _WITH_A_RESULT:  # its process died before it could tell
             record = record_of(before)
         elif before is not None:
@@ -181,8 +186,10 @@ class TrialJob:
             except LorelabError as error:  # nothing was kept, or the data have changed
                 print(f"{error}\nTrial {self.number} begins anew, as another run.", file=sys.stderr)
         if record is None:
-            record = launch(cfg, self.origin, sweep=self.about.name, tags=tags, reporter=reporter)
-        return _noted(record, seed)
+            ready = prepare(cfg, self.origin, sweep=self.about.name, tags=tags, reporter=reporter)
+            spared = isinstance(ready, RunRecord)
+            record = ready if isinstance(ready, RunRecord) else trained(ready, cfg.progress)
+        return _noted(record, seed, spared)
 
     def _reporter(self, *, alone: bool) -> _Reporter | None:
         """For a run that may be pruned: the only one of its trial."""
@@ -212,9 +219,9 @@ class TrialJob:
         return None
 
 
-def _noted(record: RunRecord, seed: int) -> TrialRun:
+def _noted(record: RunRecord, seed: int, spared: bool) -> TrialRun:
     return TrialRun(
         record.run_id, record.name, seed, str(record.status), record.score, record.seconds, record.steps,
         record.location, {k: v for k, v in record.metrics.items() if k.count("/") == 1 and math.isfinite(v)},
-        record.mode,
+        record.mode, spared,
     )  # fmt: skip

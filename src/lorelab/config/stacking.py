@@ -50,9 +50,19 @@ def _may_differ(word: str) -> bool:
         return True
     named = lies_below(key, NUMBERS) or (key.startswith("model.") and _of_weights(key.rpartition(".")[2]))
     try:
-        return named and float(value) == float(value)
+        return named and bool([float(each) for each in value.strip("[]").split(",")])
     except ValueError:
         return False
+
+
+def apart(config: Config, others: Sequence[Config]) -> str:
+    """Why ``config`` is stacked with none of ``others``, in words: a key in which the first of them differs that could
+    be stacked at all."""
+    other = next((flatten(other) for other in others if not _unfit(other)), None)
+    difference = None if other is None else _difference(other, flatten(config))
+    if difference is None:
+        return "no other differs from it in numbers alone"
+    return f"{difference.partition(':')[0]}, which the runs of a stack have in common"
 
 
 def why_not(configs: Sequence[Config]) -> str | None:

@@ -39,6 +39,9 @@ def print_summary(summary: Summary, folder: Path, console: Console | None = None
     over_seeds = "seed" in keys  # the best of several seeds is luck
     if summary.best is not None and summary.dimensions and not over_seeds:
         lines.append(f"best: trial {summary.best.number}, {words_of(summary.best)}")
+    runs = [run for trial in summary.trials for run in trial.runs]
+    if spared := sum(run.spared for run in runs):
+        lines.append(f"{spared} of {len(runs)} runs had been trained before and were not again (force=true does that)")
     lines += [confirmed_line(each, summary.monitor) for each in summary.confirmed]
     lines += [f"note: {line}" for line in summary.near_edge()]
     if summary.preset and not over_seeds:

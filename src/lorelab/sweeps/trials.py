@@ -45,6 +45,8 @@ class TrialRun:
     """Final values, but for those of single classes."""
     mode: str = "max"
     """Which way the score is better: "max" or "min"."""
+    spared: bool = False
+    """Finished before the trial began, with the same signature, and not trained again."""
 
 
 @dataclass(frozen=True)

@@ -113,6 +113,11 @@ class Crew:
                 f"worker {worker.number} ended {early} times (exit status {worker.process.returncode}) before a trial "
                 f"did; expected it to train. Its last words: {''.join(last) or 'none'}. All of them: {worker.log}"
             )
+        print(
+            f"worker {worker.number} ended (exit status {worker.process.returncode}); another takes its place and goes "
+            f"on with what it had begun. Its last words, if any: {worker.log}",
+            file=sys.stderr,
+        )
         return self._hire(worker.number, early)
 
     def _environment(self, number: int) -> Mapping[str, str]:

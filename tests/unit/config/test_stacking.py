@@ -5,7 +5,7 @@ import pytest
 from lorelab.config.describe import resolved
 from lorelab.config.overrides import compose_all
 from lorelab.config.resolvers import register_resolvers
-from lorelab.config.stacking import groups, kinds, why_not
+from lorelab.config.stacking import apart, groups, kinds, why_not
 
 
 def config(*overrides: str):
@@ -91,5 +91,13 @@ def test_jobs_are_of_one_kind_by_their_words_if_numbers_alone_set_them_apart() -
         ["model.width=8", "optimizer=sgd"],
         ["model.width=8", "optimizer.nesterov=true"],
         ["model.width=8"],
+        ["model.width=8", "optimizer.betas=[0.8,0.99]"],
+        ["model.width=8", "model.channels=[8,16]"],
     ]
-    assert kinds(jobs) == [[0, 1, 3, 6], [2], [4], [5]]
+    assert kinds(jobs) == [[0, 1, 3, 6, 7], [2], [4], [5], [8]]
+
+
+def test_what_keeps_a_run_from_the_others_is_named(plain) -> None:
+    strict, wide = config("reproducible=strict"), config("model.width=32")
+    assert apart(wide, [strict, plain]) == "model.width differs, which the runs of a stack have in common"
+    assert apart(wide, [strict]) == apart(wide, []) == "no other differs from it in numbers alone"
