@@ -113,8 +113,8 @@ def test_the_whole_product_agrees(net, optimizer, schedule) -> None:
 
 @pytest.mark.slow
 def test_a_residual_net_with_its_norms_agrees() -> None:
-    """At a rate at which it does not blow up what is only rounding: at 0.02 it does, within eight steps, and at 1e-4 since
-    convolutions lie with their channels last in a run alone, not in a stack."""
+    """At a rate at which it does not blow up what is only rounding: at 0.02 it does, within eight steps, and at
+    1e-4 since convolutions lie with their channels last in a run alone, not in a stack."""
     case = with_(_picture, net=partial(ResNet18, head=nn.Linear), optimizer=OPTIMIZERS["momentum"])
     members = [{"seed": seed, "lr": 1e-5} for seed in range(2)]
     for member, pair in zip(members, both(case, members), strict=True):
