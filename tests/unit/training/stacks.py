@@ -132,13 +132,13 @@ def alone(member: Member) -> RunRecord:
     )  # fmt: skip
 
 
-def both(case: Case, members: Sequence[dict[str, Any]], tolerance: float = 2e-3) -> list[tuple[Member, Member]]:
+def both(case: Case, members: Sequence[dict[str, Any]]) -> list[tuple[Member, Member]]:
     """The same members trained alone and stacked; asserts all that must agree. Returns them in pairs."""
     single, stacked = ([case.member(**each) for each in members] for _ in range(2))
     expected = [alone(member) for member in single]
     found = fit_stacked(stacked, QUIET)
     for one, many, record, other in zip(single, stacked, expected, found, strict=True):
-        agree(one, many, record, other, tolerance)
+        agree(one, many, record, other)
     return list(zip(single, stacked, strict=True))
 
 

@@ -31,6 +31,7 @@ from lorelab.nets.heads import CosineHead, PrejudicedHead
 from lorelab.nets.mlp import MLP
 from lorelab.nets.resnet import ResNet18
 from lorelab.nets.transformer import Transformer
+from lorelab.training import learner, stacked_checks
 from lorelab.training.schedules import Constant, Cosine, OneCycle, Step, WarmupCosine
 from lorelab.training.stacked import fit_stacked
 
@@ -106,19 +107,32 @@ def test_every_schedule_moves_the_rate_stacked_as_alone(schedule) -> None:
 def test_the_whole_product_agrees(net, optimizer, schedule) -> None:
     if net == "convnet-norm" and optimizer not in ("sgd", "momentum", "nesterov"):
         pytest.skip("a bias before batch norm has no gradient but rounding, which these blow up to whole steps")
-    # RMSprop's first steps are as long for a gradient of nothing but rounding as for any other; momentum adds them up.
-    tolerance = 1e-2 if "rmsprop" in optimizer else 2e-3
-    both(with_(NETS[net], optimizer=OPTIMIZERS[optimizer], schedule=SCHEDULES[schedule]), MEMBERS, tolerance)
+    members = MEMBERS
+    if (net, optimizer) == ("transformer", "rmsprop-momentum"):
+        # Centred, its denominator is the difference of two numbers that are nearly equal, whose rounding is all there
+        # is of it at some weights: at the rates of the others one weight of 64 ends 0.0026 away.
+        members = [{**each, "lr": each["lr"] / 10} for each in MEMBERS]
+    both(with_(NETS[net], optimizer=OPTIMIZERS[optimizer], schedule=SCHEDULES[schedule]), members)
+
+
+RESIDUAL = with_(_picture, net=partial(ResNet18, head=nn.Linear), optimizer=OPTIMIZERS["momentum"])
 
 
 @pytest.mark.slow
-def test_a_residual_net_with_its_norms_agrees() -> None:
-    """At a rate at which it does not blow up what is only rounding: at 0.02 it does, within eight steps, and at
-    1e-4 since convolutions lie with their channels last in a run alone, not in a stack."""
-    case = with_(_picture, net=partial(ResNet18, head=nn.Linear), optimizer=OPTIMIZERS["momentum"])
+def test_a_residual_net_with_its_norms_agrees(monkeypatch) -> None:
+    """At a rate at which it does not blow up what is only rounding: at 0.02 it does, within eight steps. Its sums are
+    taken in the order of memory, which is the stack's here."""
+    for module in (learner, stacked_checks):
+        monkeypatch.setattr(module, "channels_last", lambda _net: None)
+    both(RESIDUAL, [{"seed": seed, "lr": 1e-4} for seed in range(2)])
+
+
+@pytest.mark.slow
+def test_a_residual_net_agrees_whose_channels_are_last_where_it_is_alone() -> None:
+    """What sums in yet another order do is blown up at 1e-4, too."""
     members = [{"seed": seed, "lr": 1e-5} for seed in range(2)]
-    for member, pair in zip(members, both(case, members), strict=True):
-        first = dict(case.member(**member).learner.net.named_parameters())
+    for member, pair in zip(members, both(RESIDUAL, members), strict=True):
+        first = dict(RESIDUAL.member(**member).learner.net.named_parameters())
         one, many = (torch.cat([each.callbacks[0].weights[name].flatten() for name in first]) for each in pair)
         begun = torch.cat([value.detach().flatten() for value in first.values()])
         assert (one - many).norm() < 0.05 * (one - begun).norm(), "of the way that training went"
