@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 MAX_TAG, MAX_METRICS = 8000, 1000
 """Characters of a tag's value and points per request that MLflow accepts."""
 _AT_ONCE: dict[type[Item], int] = {Text: 100, File: 1, Point: MAX_METRICS, Tags: 5, End: 1}
-_REFUSALS = frozenset({"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "INVALID_STATE"})
+_OF_AN_ITEM = "INVALID_PARAMETER_VALUE"
+"""A refusal that other items of the same request need not share; the rest are about the run."""
+_REFUSALS = frozenset({_OF_AN_ITEM, "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "INVALID_STATE"})
 """Answers of MLflow that will be the same next time."""
 
 
@@ -51,7 +53,7 @@ class RunSink:
             try:
                 self._write(group)
             except Exception as error:
-                if _refused(error) and len(group) > 1:  # only what is refused shall be lost
+                if len(group) > 1 and getattr(error, "error_code", None) == _OF_AN_ITEM:  # only that shall be lost
                     middle = len(group) // 2
                     groups.extendleft((group[middle:], group[:middle]))
                     continue

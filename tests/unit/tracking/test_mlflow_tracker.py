@@ -11,7 +11,7 @@ import pytest
 import requests
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST
 from mlflow.store.artifact import artifact_repo
 
 from lorelab.errors import StoreError
@@ -207,6 +207,23 @@ def test_what_waits_keeps_its_order(tracker: MLflowTracker, monkeypatch: pytest.
         result = RunSink(connect(tracker.uri), run_id)(items)
     assert result.away == [item for item in items if not isinstance(item, Text)]
     assert result.reason == "no route"
+    tracker.finish(ended(run_id))
+
+
+def test_of_a_run_that_is_gone_not_every_point_is_asked_for(
+    tracker: MLflowTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[int]()
+
+    def gone(_self: object, _run: str, **what: list[object]) -> None:
+        asked.append(len(what["metrics"]))
+        raise MlflowException("no such run", RESOURCE_DOES_NOT_EXIST)
+
+    run_id = tracker.start(begin())
+    with monkeypatch.context() as patched:
+        patched.setattr(MlflowClient, "log_batch", gone)
+        result = RunSink(connect(tracker.uri), run_id)([Point("x", 1.0, step, 1) for step in range(40)])
+    assert (asked, len(result.refused), result.away) == ([40], 1, [])
     tracker.finish(ended(run_id))
 
 
